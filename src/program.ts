@@ -1,0 +1,71 @@
+import { Command } from 'commander';
+import { type Context, DEFAULT_TIMEOUT, settingsFrom } from './context.js';
+import { warnOfOpenDrills } from './drills/warning.js';
+import { VERSION } from './version.js';
+
+/** A command's file: `register` adds its arguments, flags, help and action to the prepared command. */
+interface CommandFile {
+  register(command: Command, context: Context): void;
+}
+
+interface Entry {
+  name: string;
+  summary: string;
+  load: () => Promise<CommandFile>;
+  hidden?: boolean;
+}
+
+/** Every command there is. A command's file is loaded when the command is used, not before. */
+export const COMMANDS: readonly Entry[] = [
+  {
+    name: 'ping',
+    summary: 'test the way to Redis stage by stage: DNS, TCP, TLS, AUTH, PING',
+    load: () => import('./commands/ping.js'),
+  },
+];
+
+/** The commander tree. Subcommands inherit the output and error behaviour set here. */
+export function buildProgram(context: Context): Command {
+  const program = new Command('cache-ops')
+    .description("The operator's command line for a Redis and job-queue estate.")
+    .version(VERSION, '-V, --version')
+    .option('--json', 'one JSON document on stdout (NDJSON for what streams)')
+    .option('-q, --quiet', 'no remarks, no progress')
+    .option('-c, --config <file>', 'configuration file (default: the nearest cache-ops.yaml)')
+    .option('--sandbox', 'use the sandbox that is up')
+    .option(
+      '--timeout <duration>',
+      `longest wait for one answer (default: ${DEFAULT_TIMEOUT / 1_000}s)`,
+    )
+    .option('--no-color', 'no colours')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help of a command')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      // run() prints the one line of an error itself, after commander has thrown it.
+      writeErr: () => {},
+      getOutHelpWidth: () => Math.min(context.stdout.columns, 100),
+      getOutHasColors: () => context.stdout.isTTY && !context.env.NO_COLOR,
+    })
+    .addHelpText('after', EXIT_CODES);
+  for (const { name, summary, hidden } of COMMANDS) {
+    program.command(name, { hidden: hidden === true }).description(summary);
+  }
+  program.hook('preSubcommand', async (_, command) => {
+    const entry = COMMANDS.find(({ name }) => name === command.name());
+    if (entry) (await entry.load()).register(command, context);
+  });
+  program.hook('preAction', (_, command) => {
+    context.settings = settingsFrom(command.optsWithGlobals(), context.env);
+    if (!command.name().startsWith('__')) warnOfOpenDrills(context);
+  });
+  return program;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 fine, 1 unexpected failure, 2 usage or configuration, 3 it ran and the answer is bad,
+4 partly done, 5 cannot connect, 6 refused by a guard, 7 something is NOT restored, 130 interrupted.
+`;

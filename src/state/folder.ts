@@ -1,0 +1,128 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { Environment } from '../config/environment.js';
+import { CacheOpsError, codeOf, messageOf } from '../errors.js';
+
+/** The folder with journals, drill records and the audit log: `$XDG_STATE_HOME/cache-ops`. */
+export interface State {
+  readonly folder: string;
+  path(...names: string[]): string;
+  /** The configuration file of a sandbox that is up. */
+  sandboxConfig(): string | undefined;
+}
+
+export function openState(env: Environment): State {
+  const folder = join(
+    env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'),
+    'cache-ops',
+  );
+  return {
+    folder,
+    path: (...names) => join(folder, ...names),
+    sandboxConfig() {
+      const file = join(folder, 'sandbox', 'cache-ops.yaml');
+      return existsSync(file) ? file : undefined;
+    },
+  };
+}
+
+/** Runs a write to the state folder; a full disk or a folder without rights becomes one clear line. */
+export function stateWrite<T>(path: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST') throw error;
+    const reason =
+      {
+        ENOSPC: 'the disk is full',
+        EDQUOT: 'the disk quota is used up',
+        EROFS: 'the disk is read-only',
+        EACCES: 'no permission',
+      }[code ?? ''] ?? messageOf(error);
+    throw new CacheOpsError(
+      'state',
+      `cannot write ${path}: ${reason}`,
+      'set XDG_STATE_HOME to a folder that can be written',
+    );
+  }
+}
+
+/** Makes a folder that only its owner may read. */
+export function makeFolder(path: string): void {
+  stateWrite(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+}
+
+/**
+ * Writes a whole file so that after a crash either the old or the new text is there, on disk:
+ * a new file is written and synced, renamed over the old one, and the folder is synced.
+ */
+export function writeDurably(path: string, text: string): void {
+  makeFolder(dirname(path));
+  const draft = `${path}.${Math.random().toString(36).slice(2)}.tmp`;
+  stateWrite(path, () => {
+    try {
+      createDurably(draft, text);
+      renameSync(draft, path);
+      syncFolder(dirname(path));
+    } catch (error) {
+      rmSync(draft, { force: true });
+      throw error;
+    }
+  });
+}
+
+/** Creates a file that must not exist yet (EEXIST otherwise: of several racers one wins), synced. */
+export function createDurably(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+  syncFolder(dirname(path));
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** The names in a folder, sorted; none when the folder does not exist. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw new CacheOpsError('state', `cannot read ${folder}: ${messageOf(error)}`);
+  }
+}
+
+/** A file's JSON, or undefined when it is not there or broken off. */
+export function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
