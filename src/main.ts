@@ -8,7 +8,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     // A second Ctrl-C does not wait for a safe point. What is broken on purpose is still
     // restored: by the watchdog, which sees this process end.
-    if (controller.signal.aborted) process.exit(130);
+    // The watchdog itself restores before it ends, however often it is asked.
+    if (controller.signal.aborted && process.argv[2] !== '__watchdog') process.exit(130);
     controller.abort(new Interrupt(signal));
   });
 }

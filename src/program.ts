@@ -22,6 +22,12 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'test the way to Redis stage by stage: DNS, TCP, TLS, AUTH, PING',
     load: () => import('./commands/ping.js'),
   },
+  {
+    name: 'drill',
+    summary: 'break something on purpose, prove what the applications do, restore it',
+    load: () => import('./commands/drill.js'),
+  },
+  { name: '__watchdog', summary: '', hidden: true, load: () => import('./commands/watchdog.js') },
 ];
 
 /** The commander tree. Subcommands inherit the output and error behaviour set here. */

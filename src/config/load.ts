@@ -63,7 +63,7 @@ function read(file: string): string {
 }
 
 async function parse(text: string, file: string): Promise<unknown> {
-  const { parseDocument } = await import('yaml');
+  const { parseDocument } = await import('./yaml.js');
   const document = parseDocument(text, { prettyErrors: true });
   const problem = document.errors[0];
   if (problem) {

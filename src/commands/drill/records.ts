@@ -1,0 +1,184 @@
+import type { Command } from 'commander';
+import { nearest } from '../../config/nearest.js';
+import type { Context } from '../../context.js';
+import { EXPERIMENTS } from '../../drills/catalogue.js';
+import { openDrills } from '../../drills/journal.js';
+import { history, type Past } from '../../drills/record.js';
+import { type OpenDrill, restoreDrill, statusOf } from '../../drills/restoration.js';
+import { CacheOpsError, ExitCode } from '../../errors.js';
+import type { Block } from '../../output/blocks.js';
+import { emit } from '../../output/emit.js';
+import { status } from '../../output/format.js';
+import { audit } from '../../state/audit.js';
+import { renderReport } from './render.js';
+
+/** The commands about drills that are open or over. */
+export function registerRecords(command: Command, context: Context): void {
+  command
+    .command('list')
+    .description('the drills, and the targets each can be run on')
+    .action(async () => emit(context, await list(context), renderList));
+  command
+    .command('status')
+    .description('drills that are not closed (exit 7 when nobody looks after one)')
+    .action(async () => {
+      const open = statusOf(context.state);
+      await emit(context, { open }, renderStatus);
+      if (open.some(({ state }) => state === 'orphaned')) context.exitCode = ExitCode.notRestored;
+    });
+  command
+    .command('restore')
+    .description('restore what open drills have broken, and close them')
+    .argument('[id]', 'a drill or its target (default: every open drill)')
+    .action(async (id: string | undefined) => {
+      const result = await restoreAll(context, id);
+      await emit(context, result, renderRestored);
+      if (!result.ok) context.exitCode = ExitCode.notRestored;
+    });
+  command
+    .command('history')
+    .description('past drills, newest first; with an id, its report')
+    .argument('[id]', 'the drill whose report to show')
+    .action(async (id: string | undefined) => {
+      const past = history(context.state);
+      if (id === undefined) return emit(context, past, renderHistory);
+      const report = past.find((drill) => drill.id === id)?.report;
+      if (report) return emit(context, report, renderReport);
+      throw new CacheOpsError(
+        'not_found',
+        `there is no report of a drill "${id}"`,
+        nearest(
+          id,
+          past.map((drill) => drill.id),
+        ),
+      );
+    });
+}
+
+async function list(context: Context) {
+  const { redis } = await context.config();
+  const targets = Object.entries(redis).flatMap(([name, config]) =>
+    config.control && config.url ? [name] : [],
+  );
+  return { drills: EXPERIMENTS.map(({ name, summary }) => ({ name, summary, targets })) };
+}
+
+function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {
+  const none = drills.every(({ targets }) => targets.length === 0);
+  return [
+    {
+      table: {
+        columns: ['drill', 'what it does', 'targets'],
+        rows: drills.map(({ name, summary, targets }) => [name, summary, targets.join(', ')]),
+      },
+    },
+    ...(none
+      ? [
+          {
+            note: 'No Redis can be stopped and started here: none has `control` configured.',
+            tone: 'warn' as const,
+          },
+        ]
+      : []),
+  ];
+}
+
+const STATE_TONE = {
+  running: 'ok',
+  guarded: 'warn',
+  orphaned: 'critical',
+  abandoned: 'dim',
+} as const;
+
+function renderStatus({ open }: { open: OpenDrill[] }): Block[] {
+  if (open.length === 0) return [{ note: 'No drill is open.' }];
+  return [
+    {
+      table: {
+        columns: ['id', 'drill', 'target', 'address', 'phase', 'state'],
+        rows: open.map(({ id, drill, target, address, phase, state }) => [
+          id,
+          drill,
+          target,
+          address,
+          phase,
+          status(state, STATE_TONE[state]),
+        ]),
+      },
+    },
+    ...(open.some(({ state }) => state === 'orphaned')
+      ? [
+          {
+            note: 'Nobody looks after an orphaned drill. Restore it: cache-ops drill restore',
+            tone: 'critical' as const,
+          },
+        ]
+      : []),
+  ];
+}
+
+async function restoreAll(context: Context, id: string | undefined) {
+  const open = openDrills(context.state).filter(
+    ({ journal }) => id === undefined || journal.id === id || journal.target === id,
+  );
+  if (id !== undefined && open.length === 0) {
+    throw new CacheOpsError('not_found', `no drill "${id}" is open`, 'see cache-ops drill status');
+  }
+  const drills = await Promise.all(
+    open.map(async ({ folder, journal }) => {
+      const outcome = await restoreDrill(context, folder);
+      const reason = outcome.type === 'not_restored' ? outcome.reason : null;
+      audit(context, {
+        action: 'drill restore',
+        target: journal.target,
+        result: reason ?? 'restored',
+        detail: { id: journal.id },
+      });
+      return {
+        id: journal.id,
+        target: journal.target,
+        address: journal.address,
+        restored: reason === null,
+        reason,
+      };
+    }),
+  );
+  return { ok: drills.every(({ restored }) => restored), drills };
+}
+
+function renderRestored({ drills }: Awaited<ReturnType<typeof restoreAll>>): Block[] {
+  if (drills.length === 0) return [{ note: 'No drill is open: there is nothing to restore.' }];
+  return [
+    {
+      table: {
+        columns: ['id', 'target', 'address', 'restored', 'reason'],
+        rows: drills.map(({ id, target, address, restored, reason }) => [
+          id,
+          target,
+          address,
+          restored ? status('yes', 'ok') : status('NO', 'critical'),
+          reason ?? '',
+        ]),
+      },
+    },
+  ];
+}
+
+function renderHistory(past: Past[]): Block[] {
+  if (past.length === 0) return [{ note: 'No drill has been run yet.' }];
+  const tone = { passed: 'ok', failed: 'critical', aborted: 'warn', interrupted: 'warn' } as const;
+  return [
+    {
+      table: {
+        columns: ['id', 'drill', 'target', 'verdict', 'restored by'],
+        rows: past.map(({ id, drill, target, verdict, restored_by }) => [
+          id,
+          drill,
+          target,
+          status(verdict, tone[verdict]),
+          restored_by,
+        ]),
+      },
+    },
+  ];
+}

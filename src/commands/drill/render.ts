@@ -1,0 +1,114 @@
+import type { Plan } from '../../drills/engine.js';
+import type { Report } from '../../drills/record.js';
+import type { Block } from '../../output/blocks.js';
+import { count, ms, percent } from '../../output/format.js';
+import type { JUnitCase } from '../../output/junit.js';
+
+/** What `--dry-run` says: everything that the drill would do to the target. */
+export function preview({ experiment, prepared, applications, environment }: Plan) {
+  const { stop, start } = prepared.fault;
+  return {
+    drill: experiment.name,
+    target: prepared.target.name,
+    address: prepared.address,
+    environment,
+    persistence: prepared.persistence ?? null,
+    stop: 'command' in stop ? stop.command : `SIGTERM to process ${stop.pid}`,
+    start,
+    applications: applications.map(({ name }) => name),
+    limits: experiment.limits,
+  };
+}
+
+export function renderPreview(plan: ReturnType<typeof preview>): Block[] {
+  return [
+    {
+      table: {
+        columns: ['what', 'how'],
+        rows: [
+          ['drill', plan.drill],
+          ['target', `${plan.target} (${plan.address}), ${plan.environment}`],
+          ['stop', plan.stop],
+          ['start', plan.start],
+          ['data kept by', plan.persistence ?? 'NOTHING'],
+          ['applications', plan.applications.join(', ')],
+          ['down for about', ms(plan.limits.hold)],
+          ['back at the latest after', ms(plan.limits.deadline)],
+        ],
+      },
+    },
+    { note: 'Nothing was done: this is a dry run.', tone: 'dim' },
+  ];
+}
+
+export function renderReport({
+  id,
+  drill,
+  target,
+  verdict,
+  reasons,
+  applications,
+  outage_ms,
+  restored_by,
+}: Report): Block[] {
+  const tone = verdict === 'passed' ? 'ok' : 'critical';
+  return [
+    {
+      table: {
+        columns: [
+          'application',
+          'degraded',
+          'recovered',
+          'available',
+          'requests',
+          'failed',
+          'worst',
+          'changes',
+        ],
+        rows: applications.map((row) => [
+          row.application,
+          ms(row.degrade_ms),
+          ms(row.recover_ms),
+          percent(row.availability),
+          count(row.requests),
+          count(row.failed),
+          ms(row.worst_ms),
+          row.transitions,
+        ]),
+      },
+    },
+    {
+      note: `${drill} on ${target}: ${verdict}. Outage ${ms(outage_ms).text}; restored by ${restored_by ?? 'nobody'}.`,
+      tone,
+    },
+    ...reasons.map((reason) => ({ note: `- ${reason}`, tone }) as const),
+    { note: `The report: cache-ops drill history ${id}`, tone: 'dim' },
+  ];
+}
+
+/** One case for the restoration, one for the drill as a whole, one an application. */
+export function junitCases({
+  drill,
+  restored,
+  reasons,
+  verdict,
+  applications,
+}: Report): JUnitCase[] {
+  const about = (name: string) => (reason: string) => reason.startsWith(`${name}: `);
+  const general = reasons.filter(
+    (reason) => !applications.some(({ application }) => about(application)(reason)),
+  );
+  return [
+    { group: drill, name: 'restored', failure: restored ? undefined : 'not restored' },
+    {
+      group: drill,
+      name: 'verdict',
+      failure: verdict === 'passed' ? undefined : [verdict, ...general].join('; '),
+    },
+    ...applications.map(({ application }) => ({
+      group: drill,
+      name: application,
+      failure: reasons.filter(about(application)).join('; ') || undefined,
+    })),
+  ];
+}

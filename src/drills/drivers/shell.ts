@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { type Environment, withDotEnv } from '../../config/environment.js';
+import { CacheOpsError } from '../../errors.js';
+
+export interface ShellOptions {
+  cwd: string;
+  env: Environment;
+  /** File that the command's output is appended to; nowhere when left out. */
+  log?: string;
+}
+
+/**
+ * Starts a shell command in a session of its own: it outlives this process and its terminal, so a
+ * server that stays in the foreground is as good as one that becomes a daemon.
+ */
+export function launch(command: string, { cwd, env, log }: ShellOptions): ChildProcess {
+  const output = log ? openSync(log, 'a', 0o600) : 'ignore';
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd,
+    env: withDotEnv(env, cwd) as NodeJS.ProcessEnv,
+    detached: true,
+    stdio: ['ignore', output, output],
+  });
+  child.unref();
+  return child;
+}
+
+/** Runs a shell command to its end; throws when it fails or takes longer than `timeout` ms. */
+export async function runShell(
+  command: string,
+  options: ShellOptions,
+  timeout: number,
+): Promise<void> {
+  const child = launch(command, options);
+  const code = await new Promise<number | string>((resolve, reject) => {
+    const timer = setTimeout(() => resolve(`did not end within ${timeout / 1_000} s`), timeout);
+    child.once('error', reject);
+    child.once('exit', (status, signal) => {
+      clearTimeout(timer);
+      resolve(status ?? `ended by ${signal}`);
+    });
+  });
+  if (code !== 0)
+    throw new Error(
+      `"${command}" ${typeof code === 'number' ? `ended with exit code ${code}` : code}`,
+    );
+}
+
+/** Checks a command without running it: its syntax, and that its program is there. */
+export async function rehearseShell(command: string, options: ShellOptions): Promise<void> {
+  const check = (text: string) =>
+    runShell(text, options, 5_000).then(
+      () => true,
+      () => false,
+    );
+  const quoted = `'${command.replaceAll("'", "'\\''")}'`;
+  if (!(await check(`sh -n -c ${quoted}`))) {
+    throw new CacheOpsError(
+      'refused',
+      `the command "${command}" is not valid shell`,
+      'correct it under control in the configuration',
+    );
+  }
+  const [program = ''] = command.trim().split(/\s+/);
+  // Only a plain word can be looked up; `cd x && ...` or `VAR=1 ...` is left to the shell.
+  if (/^[\w./-]+$/.test(program) && !(await check(`command -v ${program}`))) {
+    throw new CacheOpsError(
+      'refused',
+      `the program "${program}" of the command "${command}" is not there`,
+      'the drill could not restore what it stops',
+    );
+  }
+}

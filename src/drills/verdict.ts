@@ -1,0 +1,159 @@
+import type { Sample } from './observer.js';
+
+/** When what happened, in ms since the observation began; undefined when it never did. */
+export interface Marks {
+  injected?: number | undefined;
+  restoring?: number | undefined;
+  restored?: number | undefined;
+  end: number;
+}
+
+export interface Expectations {
+  applications: readonly string[];
+  /** Limits in ms for degrading and recovering. */
+  maxDegrade: number;
+  maxRecover: number;
+}
+
+/** What the drill measured of one application. Times in ms; null when it never came to that. */
+export interface Measured {
+  application: string;
+  degrade_ms: number | null;
+  recover_ms: number | null;
+  transitions: number;
+  requests: number;
+  failed: number;
+  /** Share of requests that were answered rightly, 0 to 1. */
+  availability: number;
+  /** Reads around a change of mode that did not find what was written just before it. */
+  missed_in_transition: number;
+  worst_ms: number;
+}
+
+export interface Verdict {
+  passed: boolean;
+  reasons: string[];
+  applications: Measured[];
+  /** How long the target itself did not answer, measured by direct pings; null when it always did. */
+  outage_ms: number | null;
+}
+
+/**
+ * Judges the samples: health alone is not believed. An application passes when it went redis >
+ * memory > redis exactly once, in time, and every request was answered rightly all along.
+ */
+export function judge(samples: readonly Sample[], marks: Marks, expected: Expectations): Verdict {
+  const results = expected.applications.map((name) =>
+    judgeOne(
+      name,
+      samples.filter(({ of }) => of === name),
+      marks,
+      expected,
+    ),
+  );
+  const outage = outageOf(samples);
+  const reasons = results.flatMap(({ reasons }) => reasons);
+  if (marks.injected !== undefined && outage === null)
+    reasons.unshift(
+      'the target answered all along: it was not stopped, or something else started it at once',
+    );
+  return {
+    passed: reasons.length === 0,
+    reasons,
+    applications: results.map(({ measured }) => measured),
+    outage_ms: outage,
+  };
+}
+
+function judgeOne(name: string, samples: Sample[], marks: Marks, expected: Expectations) {
+  const health = samples.filter(
+    ({ kind, mode }) => kind === 'health' && mode !== undefined && mode !== 'unknown',
+  );
+  const changes = health.filter(
+    (sample, index) => index > 0 && sample.mode !== health[index - 1]?.mode,
+  );
+  const { injected = marks.end, restoring = marks.end, restored } = marks;
+  const memoryAt = health.find(({ at, mode }) => at >= injected && mode === 'memory')?.at;
+  const redisAt =
+    restored === undefined
+      ? undefined
+      : health.find(({ at, mode }) => at >= restored && mode === 'redis')?.at;
+  // Around a change of mode a value may have been written to the one side and be looked for on the other.
+  const nearChange = ({ at, ms }: Sample) =>
+    [injected, ...changes.map((change) => change.at)].some(
+      (moment) => at - ms - GRACE <= moment && moment <= at + GRACE,
+    );
+  const missed = samples.filter(
+    (sample) => !sample.ok && sample.kind === 'read' && sample.status === 404 && nearChange(sample),
+  );
+  const failures = samples.filter((sample) => !sample.ok && !missed.includes(sample));
+  const measured: Measured = {
+    application: name,
+    degrade_ms: memoryAt === undefined ? null : Math.round(memoryAt - injected),
+    recover_ms:
+      redisAt === undefined || restored === undefined ? null : Math.round(redisAt - restored),
+    transitions: changes.length,
+    requests: samples.length,
+    failed: failures.length,
+    availability: samples.length === 0 ? 0 : (samples.length - failures.length) / samples.length,
+    missed_in_transition: missed.length,
+    worst_ms: Math.round(Math.max(0, ...samples.map(({ ms }) => ms))),
+  };
+  return {
+    measured,
+    reasons: reasonsOf(measured, failures, { settledFrom: memoryAt, restoring }, samples, expected),
+  };
+}
+
+/** Two polls: what a health answer says may be that old. */
+const GRACE = 250;
+
+function reasonsOf(
+  measured: Measured,
+  failures: Sample[],
+  { settledFrom, restoring }: { settledFrom: number | undefined; restoring: number },
+  samples: Sample[],
+  { maxDegrade, maxRecover }: Expectations,
+): string[] {
+  const { application, degrade_ms, recover_ms, transitions } = measured;
+  const reasons: string[] = [];
+  const say = (text: string) => reasons.push(`${application}: ${text}`);
+  if (degrade_ms === null) say('never reported memory mode');
+  else if (degrade_ms > maxDegrade)
+    say(`took ${degrade_ms} ms to report memory mode, more than ${maxDegrade} ms`);
+  if (settledFrom !== undefined) {
+    const served = samples.filter(
+      ({ at, ms, kind }) =>
+        (kind === 'write' || kind === 'read') && at - ms >= settledFrom && at <= restoring,
+    );
+    const broken = served.filter(({ ok }) => !ok);
+    if (served.length === 0) say('no write or read was answered while it reported memory mode');
+    else if (broken.length > 0)
+      say(
+        `reports memory mode but does not serve from it: ${broken.length} of ${served.length} writes and reads failed (${firstError(broken)})`,
+      );
+  }
+  if (recover_ms === null) say('did not return to redis mode');
+  else if (recover_ms > maxRecover)
+    say(`took ${recover_ms} ms to return to redis mode, more than ${maxRecover} ms`);
+  if (transitions > 2) say(`changed its mode ${transitions} times where 2 are expected: it flaps`);
+  if (failures.length > 0 && !reasons.some((reason) => reason.includes('does not serve'))) {
+    say(`${failures.length} of ${measured.requests} requests failed (${firstError(failures)})`);
+  }
+  return reasons;
+}
+
+function firstError(samples: Sample[]): string {
+  const [first] = samples;
+  return first ? `${first.kind}: ${first.error ?? `answered ${first.status}`}` : '';
+}
+
+/** From the last answer before the first silence to the first answer after it. */
+function outageOf(samples: readonly Sample[]): number | null {
+  const pings = samples.filter(({ kind }) => kind === 'ping');
+  const first = pings.findIndex(({ ok }) => !ok);
+  if (first < 0) return null;
+  const back = pings.find(({ ok }, index) => index > first && ok);
+  const from = pings[Math.max(first - 1, 0)]?.at ?? 0;
+  return Math.round((back?.at ?? pings.at(-1)?.at ?? from) - from);
+}

@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.js';
+import type { Io } from '../io.js';
+import type { State } from '../state/folder.js';
+import { inject, restore } from './fault.js';
+import { type Identity, identify } from './identity.js';
+import { amendJournal, archive, claim, readJournal } from './journal.js';
+import { LEASE, type Notice, type Order, readMessages, type Trigger } from './protocol.js';
+
+/**
+ * The process that breaks the target and makes it good again, in a session of its own so that it
+ * outlives the command line and its terminal. It alone acts on the target: a command line that was
+ * stopped and wakes up late finds nobody to give its order to.
+ *
+ * It restores when it is told to, when the pipe to the command line ends, when no beat has come
+ * for 2 s, at the hard deadline, and when it is asked to end by a signal.
+ */
+export async function runWatchdog(
+  io: Io,
+  state: State,
+  folder: string,
+  deadline: number,
+): Promise<void> {
+  const self = identify(io.host.pid);
+  const journal = readJournal(folder);
+  if (!self || !journal) throw new Error(`no journal in ${folder}`);
+  const actor = { host: io.host, env: io.env, log: join(folder, 'watchdog.log') };
+  const notify = (notice: Notice) => io.stdout.write(`${JSON.stringify(notice)}\n`);
+  let injection: Promise<void> | undefined;
+  let lastBeat = performance.now();
+  const trigger = latch<Trigger | 'disarm'>();
+  const released = latch<void>();
+
+  const orders: Record<Order['type'], () => void> = {
+    beat() {},
+    inject() {
+      if (injection || trigger.fired) return;
+      // On disk before anything is broken.
+      amendJournal(folder, journal.id, { phase: 'injecting' });
+      injection = inject(journal.fault, actor);
+      injection.then(
+        () => notify({ type: 'injected' }),
+        (error: unknown) => notify({ type: 'failed', reason: messageOf(error) }),
+      );
+    },
+    restore: () => trigger.fire('drill'),
+    disarm() {
+      trigger.fire('disarm');
+      released.fire();
+    },
+  };
+  readMessages<Order>(
+    io.stdin,
+    ({ type }) => {
+      lastBeat = performance.now();
+      orders[type]?.();
+    },
+    () => {
+      trigger.fire('pipe closed');
+      released.fire();
+    },
+  );
+  io.signal.addEventListener('abort', () => trigger.fire('signal'), { once: true });
+  const start = performance.now();
+  const clock = setInterval(() => {
+    const now = performance.now();
+    if (now - start > deadline) trigger.fire('deadline');
+    if (now - lastBeat < LEASE) return;
+    trigger.fire('lease');
+    released.fire();
+  }, 50);
+
+  amendJournal(folder, journal.id, { watchdog: self });
+  notify({ type: 'armed' });
+  const by = await trigger.wait;
+  if (by !== 'disarm') {
+    const outcome = await restoreOnce(folder, journal.id, self, by, async () => {
+      if (!injection) return;
+      const settled = await injection.then(
+        () => true,
+        () => false,
+      );
+      await restore(journal.fault, actor, settled);
+    });
+    notify(outcome);
+    if (outcome.type === 'not_restored') return;
+    // After an order the command line still looks at the recovery; the target stays locked for it.
+    if (by === 'drill') await released.wait;
+  }
+  clearInterval(clock);
+  archive(state, folder, journal.id);
+  notify({ type: 'disarmed' });
+}
+
+interface Latch<T> {
+  readonly fired: boolean;
+  fire(value: T): void;
+  wait: Promise<T>;
+}
+
+/** Something that happens once: the first to fire decides the value. */
+function latch<T>(): Latch<T> {
+  let resolve: (value: T) => void = () => {};
+  const wait = new Promise<T>((done) => {
+    resolve = done;
+  });
+  const self = {
+    fired: false,
+    wait,
+    fire(value: T) {
+      self.fired = true;
+      resolve(value);
+    },
+  };
+  return self;
+}
+
+/**
+ * Restores if nobody else does, and writes down that it is done. When another process holds the
+ * claim, waits for its outcome instead.
+ */
+export async function restoreOnce(
+  folder: string,
+  id: string,
+  self: Identity,
+  by: Trigger,
+  work: () => Promise<void>,
+): Promise<Extract<Notice, { type: 'restored' | 'not_restored' }>> {
+  for (;;) {
+    const journal = readJournal(folder);
+    if (journal?.id !== id || journal.phase === 'restored') return { type: 'restored', by };
+    if (!claim(folder, self)) break;
+    await sleep(50);
+  }
+  try {
+    await work();
+  } catch (error) {
+    return { type: 'not_restored', reason: messageOf(error) };
+  }
+  amendJournal(folder, id, { phase: 'restored', restored: { at: new Date().toISOString(), by } });
+  return { type: 'restored', by };
+}
