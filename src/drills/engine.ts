@@ -33,6 +33,8 @@ export interface Scene extends Pick<Io, 'host' | 'env' | 'signal' | 'now'> {
 
 export interface Outcome {
   report: Report;
+  /** Where the drill's journal is kept now; the report belongs beside it. */
+  folder: string;
   samples: Sample[];
 }
 
@@ -116,8 +118,8 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
   }
   marks.end = observer.now;
   await observer.stop();
-  if (outcome.type === 'restored') await guard.disarm();
-  else guard.release();
+  const kept = outcome.type === 'restored' ? await guard.disarm() : folder;
+  guard.release();
 
   const verdict = judge(observer.samples, marks, {
     applications: applications.map(({ name }) => name),
@@ -154,7 +156,7 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
     timeline,
   };
   tell('close', restored ? `${report.verdict}` : `NOT RESTORED: ${report.reasons[0]}`);
-  return { report, samples: observer.samples };
+  return { report, samples: observer.samples, folder: kept };
 }
 
 async function demandSteady(

@@ -106,7 +106,6 @@ export class Guard {
     const journal = readJournal(this.folder);
     this.#send({ type: 'disarm' });
     await this.#next(['disarmed'], ARM_LIMIT);
-    this.release();
     if (journal && readJournal(this.folder))
       return archive(this.scene.state, this.folder, journal.id);
     return journal ? historyFolder(this.scene.state, journal.id) : this.folder;

@@ -43,12 +43,10 @@ export const reportSchema = z.object({
 });
 export type Report = z.infer<typeof reportSchema>;
 
-/** Stores a report with its samples beside the drill's journal, in every format. */
-export function storeReport(state: State, report: Report, files: Record<string, string>): string {
-  const folder = historyFolder(state, report.id);
+/** Stores a report and its other forms in the drill's folder. */
+export function storeReport(folder: string, report: Report, files: Record<string, string>): void {
   writeDurably(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
   for (const [name, text] of Object.entries(files)) writeDurably(join(folder, name), text);
-  return folder;
 }
 
 /** A line of the history: also drills whose command line died and that have no report. */

@@ -170,7 +170,7 @@ function selectApplications(
 async function runAndReport(context: Context, plan: Plan, flags: Flags): Promise<Report> {
   const { stdout, settings } = context;
   const asLines = settings.json || !stdout.isTTY;
-  const { report, samples } = await runDrill(plan, {
+  const { report, samples, folder } = await runDrill(plan, {
     ...context,
     onEvent(event) {
       if (asLines) emitLine(context, { type: 'progress', ...event });
@@ -193,7 +193,7 @@ async function runAndReport(context: Context, plan: Plan, flags: Flags): Promise
     markdown: markdown(report),
     junit: junit(`drill ${report.drill}`, junitCases(report)),
   };
-  storeReport(context.state, report, {
+  storeReport(folder, report, {
     'report.md': texts.markdown,
     'junit.xml': texts.junit,
     'samples.ndjson': samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),

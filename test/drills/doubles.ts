@@ -1,0 +1,64 @@
+// Applications that misbehave on purpose, to see that a drill is not fooled by them. They are
+// doubles of an application, named as such; Redis under them is a real one.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+
+/**
+ * liar: says memory mode while Redis is gone, but its requests fail.
+ * sticky: degrades, and never returns to redis mode.
+ * flappy: changes its mode back and forth while Redis is gone.
+ * deaf: never notices that Redis is gone and fails.
+ */
+export type Fault = 'liar' | 'sticky' | 'flappy' | 'deaf';
+
+export async function startDouble(
+  fault: Fault,
+  redisPort: number,
+): Promise<{ url: string; stop(): Promise<void> }> {
+  const values = new Map<string, string>();
+  let wentDown = false;
+  let polls = 0;
+  const server = createServer(async (request, response) => {
+    const up = await isUp(redisPort);
+    wentDown ||= !up;
+    const send = (status: number, body: unknown) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    if (request.url === '/api/health') {
+      polls += 1;
+      const memory = { liar: !up, sticky: wentDown, flappy: !up && polls % 6 < 3, deaf: false }[
+        fault
+      ];
+      return send(200, { cache: memory ? 'memory' : 'redis' });
+    }
+    if (!up && (fault === 'liar' || fault === 'deaf'))
+      return send(500, { error: 'no connection to Redis' });
+    const key = request.url ?? '';
+    if (request.method === 'GET')
+      return values.has(key) ? send(200, { value: values.get(key) }) : send(404, {});
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    values.set(key, JSON.parse(body).value);
+    send(200, {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () => close(server),
+  };
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function isUp(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { startService } from '../../src/service/server.js';
+import { settingsFrom } from '../../src/service/settings.js';
+import { type Outcome, type Overrides, runCli } from '../cli.js';
+import { startRedis } from '../servers/redis.js';
+import { until } from '../servers/wait.js';
+import { type Fault, startDouble } from './doubles.js';
+
+export interface EstateOptions {
+  double?: Fault;
+  aof?: boolean;
+  /** Replaces the start command of the configuration. */
+  start?: string;
+  /** Lines of configuration at the top. */
+  head?: string;
+  control?: 'process' | 'command' | 'none';
+}
+
+/** A Redis that a drill may stop, applications on it, a configuration, and a state folder of its own. */
+export async function startEstate({
+  double,
+  aof = true,
+  start,
+  head = '',
+  control = 'process',
+}: EstateOptions = {}) {
+  const redis = await startRedis({ password: 'pass word', aof });
+  const folder = mkdtempSync(join(tmpdir(), 'cache-ops-drill-'));
+  const env = {
+    XDG_STATE_HOME: join(folder, 'state'),
+    PATH: process.env.PATH,
+    HOME: folder,
+    REDIS_SECRET: 'pass word',
+  };
+  const settings = () =>
+    settingsFrom(
+      {
+        REDIS_HOST: '127.0.0.1',
+        REDIS_PORT: String(redis.port),
+        REDIS_PASSWORD: 'pass word',
+        CACHE_TYPE: 'redis',
+      },
+      { instance: 'test' },
+    );
+  const services = double ? [] : [await startService(settings()), await startService(settings())];
+  const liar = double ? await startDouble(double, redis.port) : undefined;
+  const urls = liar ? [liar.url] : services.map(({ url }) => url);
+  const command = start ?? redis.startCommand;
+  const controls = {
+    process: `    control: { process: { pidFile: "${redis.pidFile}", start: ${JSON.stringify(command)} } }`,
+    command: `    control: { command: { stop: "kill $(cat ${redis.pidFile})", start: ${JSON.stringify(command)} } }`,
+    none: '',
+  };
+  writeFileSync(
+    join(folder, 'cache-ops.yaml'),
+    [
+      head,
+      'redis:',
+      '  main:',
+      `    url: redis://127.0.0.1:${redis.port}`,
+      '    password: ${REDIS_SECRET}',
+      controls[control],
+      'applications:',
+      ...urls.flatMap((url, index) => [
+        `  app-${index + 1}:`,
+        `    health: ${url}/api/health`,
+        '    probe: { write: "PUT /api/cache/{key}", read: "GET /api/cache/{key}" }',
+      ]),
+    ].join('\n'),
+  );
+  /** A key's value; null when there is none, undefined when Redis does not answer. */
+  const redisGet = async (key: string): Promise<string | null | undefined> => {
+    const client = new Redis(redis.port, '127.0.0.1', {
+      password: 'pass word',
+      lazyConnect: true,
+      retryStrategy: () => null,
+      disconnectTimeout: 50,
+    });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      return await client.get(key);
+    } catch {
+      return undefined;
+    } finally {
+      client.disconnect();
+    }
+  };
+  const inFolder: Overrides = { env, cwd: folder };
+  return {
+    redis,
+    folder,
+    env,
+    urls,
+    run: (argv: string[], overrides: Overrides = {}): Promise<Outcome> =>
+      runCli(argv, { ...inFolder, ...overrides }),
+    spawn: (argv: string[]) => spawnCli(argv, { env, cwd: folder }),
+    redisGet,
+    /** Whether Redis answers with its password. */
+    answers: async () => (await redisGet('none')) !== undefined,
+    async redisSet(key: string, value: string): Promise<void> {
+      const client = new Redis(redis.port, '127.0.0.1', { password: 'pass word' });
+      await client.set(key, value);
+      client.disconnect();
+    },
+    async stop(): Promise<void> {
+      await liar?.stop();
+      await Promise.all(services.map((service) => service.close()));
+      await redis.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Estate = Awaited<ReturnType<typeof startEstate>>;
+
+const BIN = new URL('../../bin/cache-ops.js', import.meta.url).pathname;
+
+/** The built command as a process of its own, leading its own process group; `until` awaits a word of its output. */
+function spawnCli(
+  argv: string[],
+  { env, cwd }: { env: Record<string, string | undefined>; cwd: string },
+) {
+  const child: ChildProcess = spawn(process.execPath, [BIN, ...argv], {
+    env: env as NodeJS.ProcessEnv,
+    cwd,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
+  const ended = new Promise<number | NodeJS.Signals>((resolve) =>
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? -1)),
+  );
+  return {
+    pid: child.pid as number,
+    ended,
+    get output() {
+      return output;
+    },
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    killGroup: (signal: NodeJS.Signals) => process.kill(-(child.pid as number), signal),
+    says: (word: string) => until(() => output.includes(word), { timeout: 20_000 }),
+  };
+}
+
+/** The last line of a drill's output: its report. */
+export function summary(stdout: string) {
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+}

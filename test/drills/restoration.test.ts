@@ -1,0 +1,189 @@
+import { spawn as spawnProcess } from 'node:child_process';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../servers/wait.js';
+import { type Estate, startEstate, summary } from './estate.js';
+
+const DRILL = ['drill', 'redis-down', '--yes', '--hold', '5s'];
+let estate: Estate;
+
+afterEach(() => estate.stop());
+
+const journalOf = async () =>
+  JSON.parse((await estate.run(['drill', 'status', '--json'])).stdout).open[0];
+const answersAgain = () => until(() => estate.answers(), { timeout: 10_000 });
+const closed = () => until(async () => (await journalOf()) === undefined, { timeout: 10_000 });
+
+/** The watchdog's process id, from the journal of the one open drill. */
+async function watchdogOf(): Promise<number> {
+  const { readdirSync, readFileSync } = await import('node:fs');
+  const open = join(estate.folder, 'state', 'cache-ops', 'drills', 'open');
+  const [name = ''] = readdirSync(open);
+  return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
+}
+
+describe('a drill whose command line is killed in the middle', () => {
+  it.each([
+    'a canary is written',
+    'the watchdog is ready',
+    'stopping Redis',
+    'Redis is stopped',
+    'writing and reading',
+  ])('restores Redis within a second of kill -9 after "%s"', async (moment) => {
+    estate = await startEstate();
+    await estate.redisSet('mine', 'precious');
+    const drill = estate.spawn(DRILL);
+    await drill.says(moment);
+    drill.kill('SIGKILL');
+    await drill.ended;
+    const killed = Date.now();
+    await answersAgain();
+    await closed();
+    // A watchdog of its own does it: without one this waits for ever.
+    expect(Date.now() - killed).toBeLessThan(5_000);
+    expect(await estate.redisGet('mine')).toBe('precious');
+    expect((await estate.run(['drill', 'status'])).code).toBe(0);
+  });
+
+  it('restores it when the whole process group is killed', async () => {
+    estate = await startEstate();
+    const drill = estate.spawn(DRILL);
+    await drill.says('Redis is stopped');
+    drill.killGroup('SIGKILL');
+    await answersAgain();
+    await closed();
+  });
+
+  it('restores it when the terminal goes away', async () => {
+    estate = await startEstate();
+    const bin = new URL('../../bin/cache-ops.js', import.meta.url).pathname;
+    const script = `exec "${process.execPath}" "${bin}" ${DRILL.join(' ')}`;
+    const terminal = spawnProcess('script', ['-qec', script, '/dev/null'], {
+      cwd: estate.folder,
+      env: estate.env as NodeJS.ProcessEnv,
+      stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true,
+    });
+    let screen = '';
+    terminal.stdout.on('data', (chunk) => {
+      screen += chunk;
+    });
+    await until(() => screen.includes('Redis is stopped'), { timeout: 20_000 });
+    process.kill(-(terminal.pid as number), 'SIGKILL');
+    await answersAgain();
+    await closed();
+  });
+
+  it('restores it by the lease when the command line is stopped, which then does no harm when it wakes up', async () => {
+    estate = await startEstate();
+    const drill = estate.spawn(DRILL);
+    await drill.says('Redis is stopped');
+    drill.kill('SIGSTOP');
+    await answersAgain();
+    await closed();
+    drill.kill('SIGCONT');
+    expect(await drill.ended).toBe(3);
+    expect(summary(drill.output)).toMatchObject({
+      verdict: 'aborted',
+      restored: true,
+      restored_by: 'lease',
+    });
+    expect(await estate.answers()).toBe(true);
+  });
+
+  it('restores it at the hard deadline, whatever the command line wants', async () => {
+    estate = await startEstate();
+    const drill = estate.spawn([...DRILL, '--hold', '30s', '--deadline', '2s']);
+    expect(await drill.ended).toBe(3);
+    expect(summary(drill.output)).toMatchObject({ verdict: 'aborted', restored_by: 'deadline' });
+    expect(await estate.answers()).toBe(true);
+  });
+});
+
+describe('a drill whose watchdog is killed', () => {
+  it('is ended and restored by the command line', async () => {
+    estate = await startEstate();
+    const drill = estate.spawn(DRILL);
+    await drill.says('Redis is stopped');
+    process.kill(await watchdogOf(), 'SIGKILL');
+    expect(await drill.ended).toBe(3);
+    expect(summary(drill.output)).toMatchObject({
+      verdict: 'aborted',
+      restored: true,
+      reasons: ['the watchdog is gone'],
+    });
+    expect(await estate.answers()).toBe(true);
+    await closed();
+  });
+
+  it('and whose command line is killed too: every command warns, and drill restore mends it', async () => {
+    estate = await startEstate();
+    const drill = estate.spawn(DRILL);
+    await drill.says('Redis is stopped');
+    drill.kill('SIGSTOP');
+    process.kill(await watchdogOf(), 'SIGKILL');
+    drill.kill('SIGKILL');
+    await drill.ended;
+    expect(await estate.answers()).toBe(false);
+    expect((await estate.run(['drill', 'list'])).stderr).toMatch(
+      /a drill is open: redis-down has stopped main/,
+    );
+    const status = await estate.run(['drill', 'status']);
+    expect(status.stdout).toContain('orphaned');
+    expect(status.code).toBe(7);
+    const restored = await Promise.all(
+      [1, 2, 3, 4].map(() => estate.spawn(['drill', 'restore']).ended),
+    );
+    expect(restored).toEqual([0, 0, 0, 0]);
+    expect(await estate.answers()).toBe(true);
+    await closed();
+    expect((await estate.run(['drill', 'status'])).stderr).toContain('No drill is open');
+  });
+
+  it('before it has confirmed: nothing is stopped', async () => {
+    estate = await startEstate();
+    const { pid } = estate.redis;
+    const drill = estate.spawn(DRILL);
+    await drill.says('a canary is written');
+    drill.kill('SIGKILL');
+    await drill.ended;
+    expect(await estate.answers()).toBe(true);
+    process.kill(pid, 0);
+  });
+});
+
+it('drill restore ends a drill that is running, which then says so', async () => {
+  estate = await startEstate();
+  const drill = estate.spawn(DRILL);
+  await drill.says('Redis is stopped');
+  expect((await estate.run(['drill', 'restore'])).code).toBe(0);
+  expect(await drill.ended).toBe(3);
+  expect(summary(drill.output)).toMatchObject({ verdict: 'aborted', restored: true });
+});
+
+it('Ctrl-C restores and exits with 130', async () => {
+  estate = await startEstate();
+  const drill = estate.spawn(DRILL);
+  await drill.says('Redis is stopped');
+  drill.kill('SIGINT');
+  expect(await drill.ended).toBe(130);
+  expect(await estate.answers()).toBe(true);
+  await closed();
+});
+
+it('says with exit 7 that Redis is not restored, and restores when the cause is mended', async () => {
+  const scratch = await startEstate();
+  await scratch.stop();
+  const script = join('/tmp', `cache-ops-start-${process.pid}-${Date.now()}.sh`);
+  writeFileSync(script, '#!/bin/sh\nexit 9\n');
+  chmodSync(script, 0o755);
+  estate = await startEstate({ start: script });
+  const drill = estate.spawn([...DRILL, '--hold', '200ms']);
+  expect(await drill.ended).toBe(7);
+  expect(drill.output).toMatch(/is NOT restored: .*exit code 9/);
+  expect((await estate.run(['drill', 'status'])).code).toBe(7);
+  writeFileSync(script, `#!/bin/sh\n${estate.redis.startCommand}\n`);
+  expect((await estate.run(['drill', 'restore'])).code).toBe(0);
+  expect(await estate.answers()).toBe(true);
+}, 120_000);
