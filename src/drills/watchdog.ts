@@ -33,13 +33,16 @@ export async function runWatchdog(
   const trigger = latch<Trigger | 'disarm'>();
   const released = latch<void>();
 
+  const breakIt = async () => {
+    // On disk before anything is broken; when that fails nothing is.
+    amendJournal(folder, journal.id, { phase: 'injecting' });
+    await inject(journal.fault, actor);
+  };
   const orders: Record<Order['type'], () => void> = {
     beat() {},
     inject() {
       if (injection || trigger.fired) return;
-      // On disk before anything is broken.
-      amendJournal(folder, journal.id, { phase: 'injecting' });
-      injection = inject(journal.fault, actor);
+      injection = breakIt();
       injection.then(
         () => notify({ type: 'injected' }),
         (error: unknown) => notify({ type: 'failed', reason: messageOf(error) }),
@@ -90,7 +93,7 @@ export async function runWatchdog(
     if (by === 'drill') await released.wait;
   }
   clearInterval(clock);
-  archive(state, folder, journal.id);
+  tryTo(() => archive(state, folder, journal.id));
   notify({ type: 'disarmed' });
 }
 
@@ -119,7 +122,8 @@ function latch<T>(): Latch<T> {
 
 /**
  * Restores if nobody else does, and writes down that it is done. When another process holds the
- * claim, waits for its outcome instead.
+ * claim, waits for its outcome instead. A disk that takes no writes is no reason not to restore:
+ * it may then be done twice, which is harmless, and the journal stays open.
  */
 export async function restoreOnce(
   folder: string,
@@ -131,7 +135,7 @@ export async function restoreOnce(
   for (;;) {
     const journal = readJournal(folder);
     if (journal?.id !== id || journal.phase === 'restored') return { type: 'restored', by };
-    if (!claim(folder, self)) break;
+    if (!tryTo(() => claim(folder, self))) break;
     await sleep(50);
   }
   try {
@@ -139,6 +143,17 @@ export async function restoreOnce(
   } catch (error) {
     return { type: 'not_restored', reason: messageOf(error) };
   }
-  amendJournal(folder, id, { phase: 'restored', restored: { at: new Date().toISOString(), by } });
+  tryTo(() =>
+    amendJournal(folder, id, { phase: 'restored', restored: { at: new Date().toISOString(), by } }),
+  );
   return { type: 'restored', by };
+}
+
+/** The result, or undefined when it cannot be had. */
+function tryTo<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }

@@ -79,6 +79,8 @@ export async function startEstate({
       lazyConnect: true,
       retryStrategy: () => null,
       disconnectTimeout: 50,
+      // The ready check waits a whole second for a server that is loading.
+      enableReadyCheck: false,
     });
     client.on('error', () => {});
     try {

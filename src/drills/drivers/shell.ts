@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { type Environment, withDotEnv } from '../../config/environment.js';
 import { CacheOpsError } from '../../errors.js';
 
@@ -15,15 +15,25 @@ export interface ShellOptions {
  * server that stays in the foreground is as good as one that becomes a daemon.
  */
 export function launch(command: string, { cwd, env, log }: ShellOptions): ChildProcess {
-  const output = log ? openSync(log, 'a', 0o600) : 'ignore';
+  const output = log ? openLog(log) : 'ignore';
   const child = spawn('/bin/sh', ['-c', command], {
     cwd,
     env: withDotEnv(env, cwd) as NodeJS.ProcessEnv,
     detached: true,
     stdio: ['ignore', output, output],
   });
+  if (output !== 'ignore') closeSync(output);
   child.unref();
   return child;
+}
+
+/** A full disk must not keep a server from being started: its output is then lost. */
+function openLog(file: string): number | 'ignore' {
+  try {
+    return openSync(file, 'a', 0o600);
+  } catch {
+    return 'ignore';
+  }
 }
 
 /** Runs a shell command to its end; throws when it fails or takes longer than `timeout` ms. */
