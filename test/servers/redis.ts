@@ -19,6 +19,8 @@ export interface RedisOptions {
   /** Serve TLS on the port instead of plain text. */
   tls?: { cert: string; key: string; ca: string; clients?: 'yes' | 'no' | 'optional' };
   unixSocket?: boolean;
+  /** A sentinel rather than a data server. */
+  sentinel?: boolean;
 }
 
 export interface RedisServer {
@@ -45,7 +47,15 @@ process.once('exit', () => {
 
 /** A real redis-server on a free loopback port in a folder of its own; it answers when this resolves. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const { password, aof = false, users = [], config = [], tls, unixSocket } = options;
+  const {
+    password,
+    aof = false,
+    users = [],
+    config = [],
+    tls,
+    unixSocket,
+    sentinel = false,
+  } = options;
   const port = options.port ?? (await freePort());
   const dir = mkdtempSync(join(tmpdir(), 'cache-ops-redis-'));
   const configFile = join(dir, 'redis.conf');
@@ -63,8 +73,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
       `pidfile ${pidFile}`,
       `logfile ${join(dir, 'redis.log')}`,
       'daemonize yes',
-      'save ""',
-      `appendonly ${aof ? 'yes' : 'no'}`,
+      ...(sentinel ? [] : ['save ""', `appendonly ${aof ? 'yes' : 'no'}`]),
       ...(password ? [`requirepass "${password}"`] : []),
       ...(socketPath ? [`unixsocket ${socketPath}`] : []),
       ...users.map((user) => `user ${user}`),
@@ -93,7 +102,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     pidFile,
     configFile,
-    startCommand: `${program} ${configFile}`,
+    startCommand: `${program} ${configFile}${sentinel ? ' --sentinel' : ''}`,
     kill,
     async stop() {
       const last = pid();
@@ -104,7 +113,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
   };
   running.add(server);
-  spawn(program, [configFile], { stdio: 'ignore' });
+  spawn(program, [configFile, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' });
   await until(() => answers(port, tls !== undefined), {
     timeout: 10_000,
     what: `redis-server, see ${dir}/redis.log`,
