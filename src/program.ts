@@ -27,6 +27,11 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'break something on purpose, prove what the applications do, restore it',
     load: () => import('./commands/drill.js'),
   },
+  {
+    name: 'sandbox',
+    summary: 'a throwaway estate with real servers on this machine',
+    load: () => import('./commands/sandbox.js'),
+  },
   { name: '__watchdog', summary: '', hidden: true, load: () => import('./commands/watchdog.js') },
 ];
 

@@ -16,7 +16,7 @@ try {
   ensureShells();
 } catch (error) {
   if (!(error instanceof Missing)) throw error;
-  console.error(`bootstrap: ${error.message}`);
+  say(error.message);
   process.exit(69);
 }
 
@@ -51,5 +51,5 @@ function age(path) {
 }
 
 function say(text) {
-  console.error(`bootstrap: ${text}`);
+  process.stderr.write(`bootstrap: ${text}\n`);
 }

@@ -1,9 +1,11 @@
-import { lookup } from 'node:dns/promises';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { connect as connectTls } from 'node:tls';
+import { codeOf, messageOf } from '../errors.js';
 import { encode, type Reply, ReplyError, ReplyParser } from './resp.js';
+import { ClosedError, connectSocket, ready, resolveHost, upgrade, within } from './socket.js';
 import type { Access } from './target.js';
+
+export { ClosedError, TimeoutError } from './socket.js';
 
 /** The steps of opening a connection, in order. A unix socket has no dns; only rediss:// has tls. */
 export const STAGES = ['dns', 'tcp', 'tls', 'auth', 'ping'] as const;
@@ -20,32 +22,21 @@ export class StageError extends Error {
     readonly timings: Timings,
     override readonly cause: unknown,
   ) {
-    super(cause instanceof Error ? cause.message : String(cause));
+    super(messageOf(cause));
   }
-}
-
-/** No answer within the limit. */
-export class TimeoutError extends Error {
-  override readonly name = 'TimeoutError';
-  constructor(readonly ms: number) {
-    super(`no answer within ${ms} ms`);
-  }
-}
-
-/** The other side closed the connection while an answer was awaited. */
-export class ClosedError extends Error {
-  override readonly name = 'ClosedError';
 }
 
 /**
  * One raw connection to one Redis, with replies in the order of the commands. Cheap to open
- * (nothing but node:net) and quick in bulk; discovery and redirection are left to `client.ts`.
+ * (nothing but node:net) and quick in bulk; discovery is left to `topology.ts`, redirection to `client.ts`.
  */
 export class Channel {
   readonly timings: Timings = {};
   readonly #socket: Socket;
   readonly #parser = new ReplyParser();
-  readonly #waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
+  /** Replies that are awaited, the oldest at `#next`: shift() is slow on a long array. */
+  #waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
+  #next = 0;
   #failure: Error | undefined;
 
   constructor(
@@ -53,10 +44,9 @@ export class Channel {
     private readonly timeout: number,
   ) {
     this.#socket = socket;
-    socket.setNoDelay(true);
     socket.on('data', (chunk) => {
       try {
-        this.#parser.feed(chunk, (reply) => this.#waiting.shift()?.resolve(reply));
+        this.#parser.feed(chunk, (reply) => this.#receive(reply));
       } catch (error) {
         this.#fail(error as Error);
       }
@@ -78,17 +68,31 @@ export class Channel {
       () => new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject })),
     );
     this.#socket.write(commands.map(encode).join(''));
-    return within(this.timeout, Promise.all(replies), (error) => this.#fail(error));
+    return within(this.timeout, Promise.all(replies), { onTimeout: (error) => this.#fail(error) });
   }
 
   close(): void {
     this.#fail(new ClosedError('closed'));
   }
 
+  #receive(reply: Reply): void {
+    const waiting = this.#waiting[this.#next];
+    // Said unasked and followed by a hang-up: the client limit and the protected mode.
+    if (!waiting && reply instanceof ReplyError) this.#fail(reply);
+    if (!waiting) return;
+    this.#next += 1;
+    if (this.#next === this.#waiting.length) {
+      this.#waiting = [];
+      this.#next = 0;
+    }
+    waiting.resolve(reply);
+  }
+
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#socket.destroy();
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
+    for (const { reject } of this.#waiting.splice(0).slice(this.#next)) reject(this.#failure);
+    this.#next = 0;
   }
 }
 
@@ -100,73 +104,65 @@ export interface Limits {
 
 /**
  * Opens a connection stage by stage, each timed. Throws StageError; whatever was opened is closed.
- * `timeout` bounds the opening as a whole and then every pipeline.
+ * `timeout` bounds the opening as a whole and then every pipeline; `signal` ends the opening only.
  */
 export async function openChannel(access: Access, { timeout, signal }: Limits): Promise<Channel> {
+  const { endpoint } = access;
   const timings: Timings = {};
   const deadline = performance.now() + timeout;
+  const left = () => Math.max(deadline - performance.now(), 1);
   let socket: Socket | undefined;
-  let channel: Channel | undefined;
   let stage: Stage = 'dns';
+  const bounded = <T>(work: () => Promise<T>): Promise<T> => {
+    signal?.throwIfAborted();
+    return unlessAborted(signal, within(left(), work(), { said: timeout }));
+  };
   const step = async <T>(name: Stage, work: () => Promise<T>): Promise<T> => {
     stage = name;
-    signal?.throwIfAborted();
     const start = performance.now();
-    const result = await within(Math.max(deadline - start, 1), work(), undefined, timeout);
+    const result = await bounded(work);
     timings[name] = performance.now() - start;
     return result;
   };
-  const abort = () => (channel ? channel.close() : socket?.destroy(new ClosedError('interrupted')));
-  signal?.addEventListener('abort', abort, { once: true });
   try {
-    const { endpoint } = access;
-    const address =
+    const addresses =
       'path' in endpoint
-        ? endpoint
-        : {
-            host: isIP(endpoint.host)
-              ? endpoint.host
-              : await step('dns', () => resolve(endpoint.host)),
-            port: endpoint.port,
-          };
+        ? []
+        : isIP(endpoint.host)
+          ? [{ address: endpoint.host, family: isIP(endpoint.host) }]
+          : await step('dns', () => resolveHost(endpoint.host));
     await step('tcp', () => {
-      socket = connectTcp({ ...address, noDelay: true });
-      return opened(socket, 'connect');
+      socket = connectSocket(endpoint, addresses, left());
+      return ready(socket, 'connect');
     });
-    if (access.tls) {
-      const host = 'path' in endpoint ? undefined : endpoint.host;
+    const { tls } = access;
+    if (tls) {
       await step('tls', () => {
-        const secure = connectTls({
-          socket: socket as Socket,
-          ...(host && !isIP(host) && { servername: host }),
-          ...(host && { host }),
-          ...access.tls,
-        });
-        socket = secure;
-        return opened(secure, 'secureConnect');
+        socket = upgrade(socket as unknown as Socket, endpoint, tls);
+        return ready(socket, 'secureConnect');
       });
     }
-    channel = new Channel(socket as unknown as Socket, timeout);
-    const open = channel;
+    const channel = new Channel(socket as unknown as Socket, timeout);
     if (access.password !== undefined || access.username !== undefined)
-      await step('auth', () => authenticate(open, access));
+      await step('auth', () => authenticate(channel, access));
     // Without the right to connect, PING answers NOAUTH: that is the auth stage's failure.
-    await step('ping', async () => demand(await open.send('PING')));
-    if (access.db) demand(await open.send('SELECT', access.db));
+    await step('ping', async () => demand(await channel.send('PING')));
+    const { db } = access;
+    if (db) await bounded(async () => demand(await channel.send('SELECT', db)));
     Object.assign(channel.timings, timings);
     return channel;
   } catch (error) {
-    channel?.close();
-    (socket as Socket | undefined)?.destroy();
+    socket?.destroy();
     signal?.throwIfAborted();
-    throw new StageError(
-      error instanceof ReplyError && /^(NOAUTH|WRONGPASS)/.test(error.message) ? 'auth' : stage,
-      timings,
-      error,
-    );
-  } finally {
-    signal?.removeEventListener('abort', abort);
+    throw new StageError(trueStage(error, stage), timings, error);
   }
+}
+
+/** The stage that an error belongs to, which is not always the one where it is seen. */
+function trueStage(error: unknown, seen: Stage): Stage {
+  if (error instanceof ReplyError && /^(NOAUTH|WRONGPASS)/.test(error.message)) return 'auth';
+  // TLS 1.3 lets the client finish before the server has looked at its certificate.
+  return codeOf(error)?.startsWith('ERR_SSL') ? 'tls' : seen;
 }
 
 /** The reply, or throws it when it is an error. */
@@ -175,41 +171,20 @@ export function demand(reply: Reply): Exclude<Reply, ReplyError> {
   return reply;
 }
 
-async function resolve(host: string): Promise<string> {
-  // verbatim: the order that the system's resolver prefers, as other clients see it.
-  const { address } = await lookup(host, { verbatim: true });
-  return address;
-}
-
 async function authenticate(channel: Channel, { username, password = '' }: Access): Promise<void> {
   demand(await channel.send('AUTH', ...(username ? [username] : []), password));
 }
 
-function opened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      socket.off('error', reject);
-      resolve();
-    };
-    socket.once(event, done);
-    socket.once('error', reject);
-    socket.once('close', () => reject(new ClosedError('the other side closed the connection')));
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return await work;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
   });
-}
-
-/** Rejects with TimeoutError when `work` takes longer than `ms`; `said` is the limit to report. */
-function within<T>(
-  ms: number,
-  work: Promise<T>,
-  onTimeout?: (error: Error) => void,
-  said = ms,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const error = new TimeoutError(said);
-      onTimeout?.(error);
-      reject(error);
-    }, ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

@@ -21,74 +21,105 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-/** Cuts a stream of bytes into replies. Feed it chunks; it hands out every reply that is whole. */
+/**
+ * Cuts a stream of bytes into replies. Feed it chunks; it hands out every reply that is whole.
+ * What has been read is not read again: a reply of a million items in a thousand chunks costs
+ * one pass, and a long string is put together once, when all of it is there.
+ */
 export class ReplyParser {
-  #buffer: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #length = 0;
+  /** Bytes without which there is no point in looking again. */
+  #needed = 1;
+  #buffer: Buffer = EMPTY;
   #at = 0;
+  /** Arrays that wait for their last items, the outermost first. */
+  readonly #open: { items: Reply[]; length: number }[] = [];
 
   feed(chunk: Buffer, onReply: (reply: Reply) => void): void {
-    this.#buffer =
-      this.#at < this.#buffer.length
-        ? Buffer.concat([this.#buffer.subarray(this.#at), chunk])
-        : chunk;
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#needed) return;
+    this.#buffer = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#length);
     this.#at = 0;
-    for (;;) {
-      const start = this.#at;
-      const reply = this.#read();
-      if (reply === undefined) {
-        this.#at = start;
-        return;
-      }
-      onReply(reply);
+    this.#needed = 0;
+    while (this.#needed === 0) {
+      const value = this.#read();
+      if (value === undefined) continue;
+      const reply = this.#place(value);
+      if (reply !== undefined) onReply(reply);
     }
+    const rest = this.#buffer.subarray(this.#at);
+    this.#chunks = rest.length > 0 ? [rest] : [];
+    this.#length = rest.length;
+    this.#buffer = EMPTY;
   }
 
+  /** One value; undefined when an array has been opened, or when bytes are missing (`#needed`). */
   #read(): Reply | undefined {
-    const type = this.#buffer[this.#at];
-    if (type === undefined) return undefined;
-    if (!REPLY_TYPES.has(type)) {
-      throw new ProtocolError(
-        `not a Redis reply: ${JSON.stringify(this.#buffer.toString('latin1', this.#at, this.#at + 20))}`,
-      );
+    const start = this.#at;
+    const available = this.#buffer.length - start;
+    if (available === 0) return this.#wait(1);
+    const type = this.#buffer[start] as number;
+    if (!REPLY_TYPES.has(type)) throw this.#notRedis();
+    const end = this.#buffer.indexOf('\r\n', start);
+    if (end < 0) {
+      if (available > LONGEST_LINE) throw this.#notRedis();
+      return this.#wait(available + 1);
     }
-    const end = this.#buffer.indexOf('\r\n', this.#at);
-    if (end < 0) return undefined;
-    const line = this.#buffer.toString('utf8', this.#at + 1, end);
+    const line = this.#buffer.toString('utf8', start + 1, end);
     this.#at = end + 2;
-    switch (type) {
-      case PLUS:
-        return line;
-      case MINUS:
-        return new ReplyError(line);
-      case COLON:
-        return Number(line);
-      case DOLLAR:
-        return this.#bulk(Number(line));
-      default:
-        return this.#array(Number(line));
+    if (type === PLUS) return line;
+    if (type === MINUS) return new ReplyError(line);
+    const number = Number(line);
+    if (line === '' || !Number.isInteger(number)) {
+      this.#at = start;
+      throw this.#notRedis();
     }
+    if (type === COLON) return number;
+    if (number < 0) return null;
+    if (type === DOLLAR) return this.#bulk(start, number);
+    if (number === 0) return [];
+    this.#open.push({ items: [], length: number });
+    return undefined;
   }
 
-  #bulk(length: number): Reply | undefined {
-    if (length < 0) return null;
+  #bulk(start: number, length: number): Reply | undefined {
     const from = this.#at;
-    if (this.#buffer.length < from + length + 2) return undefined;
-    this.#at = from + length + 2;
+    const end = from + length + 2;
+    if (this.#buffer.length < end) {
+      this.#at = start;
+      return this.#wait(end - start);
+    }
+    this.#at = end;
     return this.#buffer.toString('utf8', from, from + length);
   }
 
-  #array(length: number): Reply | undefined {
-    if (length < 0) return null;
-    const items: Reply[] = [];
-    for (let index = 0; index < length; index += 1) {
-      const item = this.#read();
-      if (item === undefined) return undefined;
-      items.push(item);
+  /** Puts a value where it belongs; returns the reply that it completes, if it does. */
+  #place(value: Reply): Reply | undefined {
+    let whole = value;
+    for (let array = this.#open.at(-1); array; array = this.#open.at(-1)) {
+      array.items.push(whole);
+      if (array.items.length < array.length) return undefined;
+      whole = array.items;
+      this.#open.pop();
     }
-    return items;
+    return whole;
+  }
+
+  #wait(bytes: number): undefined {
+    this.#needed = bytes;
+  }
+
+  #notRedis(): ProtocolError {
+    const start = this.#buffer.toString('latin1', this.#at, this.#at + 20);
+    return new ProtocolError(`not a Redis reply: ${JSON.stringify(start)}`);
   }
 }
 
+const EMPTY = Buffer.alloc(0);
+/** Status, error and length lines are short; something else that never ends its line is not Redis. */
+const LONGEST_LINE = 64 * 1024;
 const [PLUS, MINUS, COLON, DOLLAR, STAR] = Buffer.from('+-:$*') as unknown as [
   number,
   number,

@@ -42,18 +42,16 @@ export function ensureShells() {
     );
   } catch (error) {
     if (!(error instanceof Missing)) throw error;
-    console.error(
-      'bootstrap: zsh and fish could not be brought; their completion tests are skipped',
-    );
+    say('zsh and fish could not be brought; their completion tests are skipped');
   }
 }
 
 function bring(what, hint, work) {
-  console.error(`bootstrap: fetching ${what}`);
+  say(`fetching ${what}`);
   try {
     work();
   } catch (error) {
-    console.error(`bootstrap: ${error.message.split('\n')[0]}`);
+    say(error.message.split('\n')[0]);
     throw new Missing(hint);
   }
 }
@@ -80,4 +78,8 @@ function isThere(path) {
   } catch {
     return false;
   }
+}
+
+function say(text) {
+  process.stderr.write(`bootstrap: ${text}\n`);
 }

@@ -13,8 +13,8 @@ import { type Fault, startDouble } from './doubles.js';
 export interface EstateOptions {
   double?: Fault;
   aof?: boolean;
-  /** Replaces the start command of the configuration. */
-  start?: string;
+  /** Replaces the start command of the configuration; made from the real one. */
+  start?: (real: string) => string;
   /** Lines of configuration at the top. */
   head?: string;
   control?: 'process' | 'command' | 'none';
@@ -49,7 +49,7 @@ export async function startEstate({
   const services = double ? [] : [await startService(settings()), await startService(settings())];
   const liar = double ? await startDouble(double, redis.port) : undefined;
   const urls = liar ? [liar.url] : services.map(({ url }) => url);
-  const command = start ?? redis.startCommand;
+  const command = start ? start(redis.startCommand) : redis.startCommand;
   const controls = {
     process: `    control: { process: { pidFile: "${redis.pidFile}", start: ${JSON.stringify(command)} } }`,
     command: `    control: { command: { stop: "kill $(cat ${redis.pidFile})", start: ${JSON.stringify(command)} } }`,

@@ -132,7 +132,7 @@ describe('what a drill refuses before it touches anything', () => {
     await refused(
       ['drill', 'redis-down', 'mian', '--yes'],
       2,
-      /no Redis is named "mian"[^]*did you mean main/,
+      /no Redis is named "mian"[\s\S]*did you mean main/,
     );
     await refused(
       ['drill', 'redis-down', '--app', 'app-3', '--yes'],
@@ -154,7 +154,7 @@ describe('what a drill refuses before it touches anything', () => {
   });
 
   it('a target that it could not bring back', async () => {
-    await up({ start: '/no/such/program --conf x' });
+    await up({ start: () => '/no/such/program --conf x' });
     await refused(QUICK, 6, /the program "\/no\/such\/program".*is not there/);
   });
 

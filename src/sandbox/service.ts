@@ -1,0 +1,66 @@
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readHealth } from '../applications/client.js';
+import { CacheOpsError } from '../errors.js';
+import type { Host } from '../io.js';
+import { applicationConfig, KEYS } from './config.js';
+import { launch, onFreePort, plainEnvironment } from './launch.js';
+import type { Scene } from './sandbox.js';
+import type { Member } from './site.js';
+
+export interface ServiceMember extends Member {
+  url: string;
+}
+
+/** The built reference service: beside the command, in the repository as in the package. */
+export function serviceProgram({ entry }: Host): string {
+  const program = join(dirname(realpathSync(entry)), '..', 'dist', 'service.js');
+  if (existsSync(program)) return program;
+  throw new CacheOpsError(
+    'unavailable',
+    `the reference service is not there: ${program}`,
+    'in a clone of the repository: npm run build',
+  );
+}
+
+/** Starts an instance of the reference service; it serves from Redis when this resolves. */
+export async function startService(
+  name: string,
+  program: string,
+  folder: string,
+  redisUrl: string,
+  { env, host, signal }: Scene,
+): Promise<ServiceMember> {
+  const home = join(folder, name);
+  mkdirSync(home, { mode: 0o700 });
+  const pidFile = join(home, 'service.pid');
+  const log = join(home, 'service.log');
+  return onFreePort(log, async (port) => {
+    const url = `http://127.0.0.1:${port}`;
+    await launch(
+      {
+        name,
+        command: [host.execPath, program],
+        cwd: home,
+        env: {
+          ...plainEnvironment(env, folder),
+          PORT: String(port),
+          INSTANCE_ID: name,
+          PID_FILE: pidFile,
+          REDIS_URL: redisUrl,
+          CACHE_TYPE: 'redis',
+          REDIS_PREFIX: KEYS.prefix,
+          ENV: KEYS.environment,
+        },
+        log,
+      },
+      signal,
+      async () => {
+        const application = { name, config: applicationConfig(url) };
+        const { mode } = await readHealth(application, { timeout: 1_000, signal });
+        return mode === 'redis';
+      },
+    );
+    return { name, address: url, pidFile, url };
+  });
+}

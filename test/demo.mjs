@@ -1,0 +1,61 @@
+// What `npm run demo` shows: a whole estate of real servers, and the commands at work on it. Ends
+// with 0 when every step has; takes the estate down whatever happens.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The command lines, in order. Later parts add theirs here. */
+const STEPS = [
+  'sandbox up',
+  'health --sandbox',
+  'ping --sandbox',
+  'drill redis-down --yes --sandbox',
+];
+
+const DOWN = 'sandbox down';
+
+const bin = new URL('../bin/cache-ops.js', import.meta.url).pathname;
+const folder = mkdtempSync(join(tmpdir(), 'cache-ops-demo-'));
+const began = performance.now();
+
+let step;
+let interrupted;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    interrupted ??= signal;
+    step?.kill(signal);
+  });
+}
+
+/** Runs one command line after showing it; resolves to its exit code, or the signal that ended it. */
+function run(line) {
+  process.stdout.write(`\n$ cache-ops ${line}\n`);
+  return new Promise((resolve) => {
+    // In a session of its own: of a Ctrl-C it hears once, from us, and not from the terminal too.
+    const child = spawn(process.execPath, [bin, ...line.split(' ')], {
+      stdio: 'inherit',
+      detached: true,
+      env: { ...process.env, XDG_STATE_HOME: folder },
+    });
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code, signal) => resolve(code ?? signal));
+    // Taking down is not to be interrupted.
+    step = line === DOWN ? undefined : child;
+  });
+}
+
+let failure;
+for (const line of STEPS) {
+  const code = await run(line);
+  if (code === 0 && !interrupted) continue;
+  failure = interrupted ? `interrupted in "${line}"` : `"${line}" ended with ${code}`;
+  break;
+}
+const down = await run(DOWN);
+if (down === 0) rmSync(folder, { recursive: true, force: true });
+else failure ??= `"${DOWN}" ended with ${down}; the state is in ${folder}`;
+
+const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+process.stderr.write(`\ndemo: ${failure ?? `${STEPS.length} steps passed`} after ${seconds} s\n`);
+process.exit(failure ? (interrupted ? 130 : 1) : 0);
