@@ -23,7 +23,8 @@ export interface Host {
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
-  readonly stdin: Readable & { isTTY?: boolean };
+  /** Opens it: not before something is to be read. */
+  stdin(): Readable & { isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly host: Host;

@@ -1,6 +1,8 @@
 // The only file of the command line that touches process.
+
+import { CacheOpsError } from './errors.js';
 import { type Host, Interrupt, type Io, type Output } from './io.js';
-import { run } from './run.js';
+import { report, run } from './run.js';
 
 const controller = new AbortController();
 
@@ -14,16 +16,26 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-function output(stream: NodeJS.WriteStream): Output {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    controller.abort(new Interrupt('EPIPE'));
-  });
+/** Why the output could not be written, where that is not a reader who had enough of it. */
+let lost: Error | undefined;
+
+/** A stream is opened when it is first used: of stdin, stdout and stderr few commands need all. */
+function output(name: 'stdout' | 'stderr'): Output {
+  let opened: NodeJS.WriteStream | undefined;
+  const stream = () => {
+    opened ??= process[name].on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') controller.abort(new Interrupt('EPIPE'));
+      else if (name === 'stdout') lost ??= error;
+    });
+    return opened;
+  };
   return {
-    write: (text) => void stream.write(text),
-    isTTY: stream.isTTY === true,
+    write: (text) => void stream().write(text),
+    get isTTY() {
+      return stream().isTTY === true;
+    },
     get columns() {
-      return stream.columns ?? 80;
+      return stream().columns ?? 80;
     },
   };
 }
@@ -38,9 +50,9 @@ const host: Host = {
 };
 
 const io: Io = {
-  stdout: output(process.stdout),
-  stderr: output(process.stderr),
-  stdin: process.stdin,
+  stdout: output('stdout'),
+  stderr: output('stderr'),
+  stdin: () => process.stdin,
   env: process.env,
   cwd: process.cwd(),
   host,
@@ -48,5 +60,13 @@ const io: Io = {
   now: Date.now,
 };
 
+const argv = process.argv.slice(2);
+const code = await run(argv, io);
+// Only now is it known whether the last of the output was written, or met a full disk.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+if (lost) {
+  const error = new CacheOpsError('state', `the output could not be written: ${lost.message}`);
+  report(error, argv.includes('--json'), io);
+}
 // Exit rather than wait for the event loop: a socket that closes slowly must not hold the operator.
-process.exit(await run(process.argv.slice(2), io));
+process.exit(lost ? code || 1 : code);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { type Context, DEFAULT_TIMEOUT, settingsFrom } from './context.js';
-import { warnOfOpenDrills } from './drills/warning.js';
+import { openDrillWarnings } from './drills/warning.js';
+import { printable } from './output/format.js';
 import { VERSION } from './version.js';
 
 /** A command's file: `register` adds its arguments, flags, help and action to the prepared command. */
@@ -23,6 +24,16 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/ping.js'),
   },
   {
+    name: 'health',
+    summary: 'the whole estate at one glance: Redis, Postgres, queues, applications',
+    load: () => import('./commands/health.js'),
+  },
+  {
+    name: 'smoke',
+    summary: 'what a CI step runs after a deployment: every cache and every application',
+    load: () => import('./commands/smoke.js'),
+  },
+  {
     name: 'drill',
     summary: 'break something on purpose, prove what the applications do, restore it',
     load: () => import('./commands/drill.js'),
@@ -32,6 +43,17 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'a throwaway estate with real servers on this machine',
     load: () => import('./commands/sandbox.js'),
   },
+  {
+    name: 'config',
+    summary: 'write, show and check the configuration',
+    load: () => import('./commands/config.js'),
+  },
+  {
+    name: 'completion',
+    summary: 'complete commands, flags and live names in bash, zsh and fish',
+    load: () => import('./commands/completion.js'),
+  },
+  { name: '__complete', summary: '', hidden: true, load: () => import('./commands/complete.js') },
   { name: '__watchdog', summary: '', hidden: true, load: () => import('./commands/watchdog.js') },
 ];
 
@@ -50,33 +72,53 @@ export function buildProgram(context: Context): Command {
     )
     .option('--no-color', 'no colours')
     .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help of a command')
+    .helpCommand(false)
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
+      // The help of a topic without its command. With --json run() says it instead.
+      writeErr: (text) => {
+        if (!program.opts().json) context.stderr.write(text);
+      },
       // run() prints the one line of an error itself, after commander has thrown it.
-      writeErr: () => {},
+      outputError: () => {},
       getOutHelpWidth: () => Math.min(context.stdout.columns, 100),
+      getErrHelpWidth: () => Math.min(context.stderr.columns, 100),
       getOutHasColors: () => context.stdout.isTTY && !context.env.NO_COLOR,
+      getErrHasColors: () => context.stderr.isTTY && !context.env.NO_COLOR,
     })
     .addHelpText('after', EXIT_CODES);
   for (const { name, summary, hidden } of COMMANDS) {
     program.command(name, { hidden: hidden === true }).description(summary);
   }
+  // commander's own help command would show a command that is not loaded yet, without its flags.
+  program
+    .command('help [command...]')
+    .description('show help of a command')
+    .action(async (names: string[]) => {
+      const known = names.length === 0 || COMMANDS.some(({ name }) => name === names[0]);
+      // An unknown one is refused as it is without `help`, with the nearest name.
+      const argv = known ? [...names, '--help'] : names;
+      await buildProgram(context).parseAsync(argv, { from: 'user' });
+    });
   program.hook('preSubcommand', async (_, command) => {
     const entry = COMMANDS.find(({ name }) => name === command.name());
     if (entry) (await entry.load()).register(command, context);
   });
   program.hook('preAction', (_, command) => {
     context.settings = settingsFrom(command.optsWithGlobals(), context.env);
-    if (!command.name().startsWith('__')) warnOfOpenDrills(context);
+    if (command.name().startsWith('__')) return;
+    for (const warning of openDrillWarnings(context.state)) {
+      context.stderr.write(`cache-ops: ${printable(warning)}\n`);
+    }
   });
   return program;
 }
 
 const EXIT_CODES = `
 Exit codes: 0 fine, 1 unexpected failure, 2 usage or configuration, 3 it ran and the answer is bad,
-4 partly done, 5 cannot connect, 6 refused by a guard, 7 something is NOT restored, 130 interrupted.
+4 partly done, 5 cannot connect, 6 refused by a guard, 7 something is NOT restored,
+69 a program it needs is missing, 130 interrupted.
 `;

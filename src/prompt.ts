@@ -33,7 +33,7 @@ export async function consent(
     );
   }
   if (given.yes && !guarded) return;
-  if (!context.stdin.isTTY || !context.stderr.isTTY) {
+  if (!context.stdin().isTTY || !context.stderr.isTTY) {
     throw new CacheOpsError(
       'refused',
       guarded
@@ -57,11 +57,16 @@ async function ask({ stdin, stderr, signal }: Context, question: string): Promis
       done();
     },
   });
-  const reader = createInterface({ input: stdin, output });
+  const reader = createInterface({ input: stdin(), output });
+  const safe = question.split('\n').map(printable).join('\n');
+  // At the end of the input (Ctrl-D) `question` never settles.
+  const ended = new Promise<undefined>((resolve) => reader.once('close', () => resolve(undefined)));
+  let answer: string | undefined;
   try {
-    const safe = question.split('\n').map(printable).join('\n');
-    return (await reader.question(safe, { signal })).trim();
+    answer = await Promise.race([reader.question(safe, { signal }), ended]);
   } finally {
+    if (answer === undefined) stderr.write('\n');
     reader.close();
   }
+  return answer?.trim() ?? '';
 }

@@ -2,14 +2,14 @@ import { CommanderError } from 'commander';
 import { createContext } from './context.js';
 import { CacheOpsError, ExitCode, messageOf } from './errors.js';
 import { Interrupt, type Io } from './io.js';
-import { printable } from './output/format.js';
+import { printable, json as toJson } from './output/format.js';
 import { buildProgram } from './program.js';
 import { VERSION } from './version.js';
 
 /** Runs one command line and returns its exit code. The only place that catches everything. */
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
-  const context = createContext(io);
   try {
+    const context = createContext(io);
     await buildProgram(context).parseAsync(argv, { from: 'user' });
     io.signal.throwIfAborted();
     return context.exitCode;
@@ -18,7 +18,8 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   }
 }
 
-function report(error: unknown, json: boolean, io: Io): ExitCode {
+/** Says what went wrong on stderr; returns the exit code. */
+export function report(error: unknown, json: boolean, io: Io): ExitCode {
   // A command that knows better than "interrupted" (7: not restored) throws its own error.
   if (io.signal.aborted && !(error instanceof CacheOpsError && error.code === 'not_restored')) {
     const reason: unknown = io.signal.reason;
@@ -26,9 +27,14 @@ function report(error: unknown, json: boolean, io: Io): ExitCode {
     print({ code: 'interrupted', message: messageOf(reason) }, json, io);
     return ExitCode.interrupted;
   }
-  // commander has printed its help or its one line already, except with --json.
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return ExitCode.ok;
+    // A topic without its command: commander has printed the topic's help, except with --json.
+    if (error.code === 'commander.help') {
+      if (json)
+        print({ code: 'usage', message: 'a command is missing', hint: 'see --help' }, json, io);
+      return ExitCode.usage;
+    }
     const [message, hint] = error.message.replace(/^error: /, '').split('\n');
     print(
       { code: 'usage', message: message ?? '', hint: hint?.replace(/^\((.*)\)$/, '$1') },
@@ -41,13 +47,21 @@ function report(error: unknown, json: boolean, io: Io): ExitCode {
     print({ code: error.code, message: error.message, hint: error.hint }, json, io);
     return error.exit;
   }
+  const fault = `this is a fault of cache-ops ${VERSION}; please report it`;
+  if (json) {
+    const hint = `${fault} with what it prints without --json`;
+    print({ code: 'unexpected', message: messageOf(error), hint }, json, io);
+    return ExitCode.failure;
+  }
   print({ code: 'unexpected', message: messageOf(error) }, json, io);
-  if (!json && error instanceof Error) io.stderr.write(`${error.stack ?? ''}\n`);
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
   io.stderr.write(
-    json
-      ? ''
-      : `cache-ops ${VERSION}: this is a fault of the tool. Please report the lines above.\n`,
+    stack
+      .split('\n')
+      .map((line) => `${printable(line)}\n`)
+      .join(''),
   );
+  io.stderr.write(`${fault} with the lines above\n`);
   return ExitCode.failure;
 }
 
@@ -59,7 +73,7 @@ interface Failure {
 
 function print({ code, message, hint }: Failure, json: boolean, io: Io): void {
   if (json) {
-    io.stderr.write(`${JSON.stringify({ error: { code, message, ...(hint && { hint }) } })}\n`);
+    io.stderr.write(`${toJson({ error: { code, message, ...(hint && { hint }) } })}\n`);
     return;
   }
   io.stderr.write(`cache-ops: ${printable(message)}\n`);

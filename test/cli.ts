@@ -25,12 +25,14 @@ const ENTRY = new URL('../bin/cache-ops.js', import.meta.url).pathname;
 export async function runCli(argv: string[], overrides: Overrides = {}): Promise<Outcome> {
   const stdout = capture(overrides);
   const stderr = capture(overrides);
-  const stdin: Io['stdin'] = Readable.from(overrides.stdin === undefined ? [] : [overrides.stdin]);
+  const stdin: ReturnType<Io['stdin']> = Readable.from(
+    overrides.stdin === undefined ? [] : [overrides.stdin],
+  );
   if (overrides.tty) stdin.isTTY = true;
   const code = await run(argv, {
     stdout,
     stderr,
-    stdin,
+    stdin: () => stdin,
     env: overrides.env ?? {},
     cwd: overrides.cwd ?? '/',
     host: {

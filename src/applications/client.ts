@@ -74,15 +74,16 @@ export async function readKey(
   return answer;
 }
 
-/** Removes `key` where the application has a route for it. */
+/** Removes `key`; undefined where the application has no route for it. */
 export async function deleteKey(
   { config }: Application,
   key: string,
   limits: Limits,
-): Promise<void> {
-  if (!config.probe?.delete) return;
+): Promise<Answer | undefined> {
+  if (!config.probe?.delete) return undefined;
   const [method, url] = route(config, config.probe.delete, key);
-  await request(config, method, url, limits);
+  const { text: _, ...answer } = await request(config, method, url, limits);
+  return answer;
 }
 
 function route(
@@ -116,11 +117,20 @@ async function request(
     const answer = { ok: response.ok, ms: performance.now() - start, status, text };
     return response.ok ? answer : { ...answer, error: `answered ${status}` };
   } catch (error) {
-    const reason = limit.aborted
-      ? `no answer within ${timeout} ms`
-      : messageOf((error as Error).cause ?? error);
+    const reason = limit.aborted ? `no answer within ${timeout} ms` : reasonOf(error);
     return { ok: false, ms: performance.now() - start, error: reason, text: '' };
   }
+}
+
+/**
+ * Why there was no answer. A TypeError without a cause means that no request could be made; its
+ * message repeats the URL with its password, or the header's value (fetch of Node 20 and later).
+ */
+function reasonOf(error: unknown): string {
+  const { cause } = error as Error;
+  if (error instanceof TypeError && cause === undefined)
+    return 'no request can be made: a user and password in the URL (use headers), or a header with a line break or a character outside Latin-1';
+  return messageOf(cause ?? error);
 }
 
 /** The value at a JSON pointer (RFC 6901); undefined when there is none, or the text is not JSON. */

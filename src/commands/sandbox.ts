@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Context } from '../context.js';
 import { ExitCode } from '../errors.js';
 import type { Block } from '../output/blocks.js';
@@ -57,24 +57,24 @@ Refuses (exit 6) while a drill runs on the sandbox.`,
 
 const statusResult = z.object({
   state: z.enum(['up', 'degraded', 'starting', 'stopping', 'down']),
-  config: z.string().nullable(),
-  folder: z.string().nullable(),
+  config: z.nullable(z.string()),
+  folder: z.nullable(z.string()),
   processes: z.array(
     z.object({
       name: z.string(),
       running: z.boolean(),
-      pid: z.number().nullable(),
-      address: z.string().nullable(),
+      pid: z.nullable(z.number()),
+      address: z.nullable(z.string()),
     }),
   ),
 });
 export type SandboxStatusResult = z.infer<typeof statusResult>;
 
-const upResult = statusResult.extend({ already: z.boolean(), took_ms: z.number() });
+const upResult = z.extend(statusResult, { already: z.boolean(), took_ms: z.number() });
 export type SandboxUpResult = z.infer<typeof upResult>;
 
 const downResult = z.object({
-  folder: z.string().nullable(),
+  folder: z.nullable(z.string()),
   processes: z.array(z.object({ name: z.string(), pid: z.number() })),
 });
 export type SandboxDownResult = z.infer<typeof downResult>;
@@ -105,7 +105,7 @@ export function renderUp(result: SandboxUpResult): Block[] {
     : `The sandbox is up after ${ms(result.took_ms).text}`;
   return [
     table(result),
-    { note: `${how}. Use it with --sandbox, e.g.: cache-ops ping --sandbox`, tone: 'ok' },
+    { note: `${how}. Use it like this: cache-ops ping --sandbox`, tone: 'ok' },
     { note: `Its configuration: ${result.config}`, tone: 'dim' },
   ];
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { CacheOpsError, codeOf, messageOf } from '../errors.js';
+import type { Path } from './problems.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -35,12 +36,20 @@ export function estateFromEnvironment(env: Environment): Record<string, unknown>
   };
 }
 
+/** The variable that the value at `path` of the estate is from. */
+export function variableOf([section, , field]: Path, env: Environment): string | undefined {
+  if (section === 'postgres') return 'DATABASE_URL';
+  if (section !== 'redis') return undefined;
+  if (field === 'db') return 'REDIS_DB';
+  return env.REDIS_URL ? 'REDIS_URL' : 'REDIS_HOST and REDIS_PORT';
+}
+
 function redisFromEnvironment(env: Environment): Record<string, unknown> | undefined {
   if (env.REDIS_URL) return { url: env.REDIS_URL };
   if (!env.REDIS_HOST) return undefined;
   return {
     url: `redis://${env.REDIS_HOST}:${env.REDIS_PORT || 6379}`,
     ...(env.REDIS_PASSWORD && { password: env.REDIS_PASSWORD }),
-    ...(env.REDIS_DB && { db: Number(env.REDIS_DB) }),
+    ...(env.REDIS_DB && { db: env.REDIS_DB }),
   };
 }

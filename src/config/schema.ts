@@ -1,30 +1,34 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
+import { nearest } from './nearest.js';
 import { duration, size } from './units.js';
 
-const sizeText = z.union([z.number().int().nonnegative(), z.string()]).transform((value, issue) => {
-  const bytes = typeof value === 'number' ? value : size(value);
-  if (bytes !== undefined) return bytes;
-  issue.addIssue({ code: 'custom', message: `"${value}" is not a size; write 10kb, 256mb or 1gb` });
-  return z.NEVER;
-});
+const whole = () => z.int().check(z.nonnegative());
+const filled = () => z.string().check(z.minLength(1));
+const text = (description: string) => z.string().check(z.describe(description));
 
-const durationText = z
-  .union([z.number().int().nonnegative(), z.string()])
-  .transform((value, issue) => {
-    const ms = typeof value === 'number' ? value : duration(value);
-    if (ms !== undefined) return ms;
-    issue.addIssue({
-      code: 'custom',
-      message: `"${value}" is not a duration; write 500ms, 2s, 5m or 1h`,
-    });
-    return z.NEVER;
-  });
+/** A number, or text that `parse` makes one of. */
+const measured = (parse: (text: string) => number | undefined, expected: string) =>
+  z.pipe(
+    z.union([whole(), z.string()]),
+    z.transform((value, context) => {
+      const number = typeof value === 'number' ? value : parse(value);
+      if (number !== undefined) return number;
+      const message = `"${value}" is not ${expected}`;
+      context.issues.push({ code: 'custom', input: value, message });
+      return z.NEVER;
+    }),
+  );
+
+const sizeText = measured(size, 'a size; write 10kb, 256mb or 1gb');
+const durationText = measured(duration, 'a duration; write 500ms, 2s, 5m or 1h');
 
 const urlText = (...protocols: string[]) =>
-  z.string().superRefine((value, issue) => {
-    const message = urlProblem(value, protocols);
-    if (message) issue.addIssue({ code: 'custom', message });
-  });
+  z.string().check(
+    z.superRefine((value, issue) => {
+      const message = urlProblem(value, protocols);
+      if (message) issue.addIssue({ code: 'custom', message });
+    }),
+  );
 
 /** What is wrong with a URL, without repeating it: it may hold a password. */
 function urlProblem(value: string, protocols: string[]): string | undefined {
@@ -32,162 +36,221 @@ function urlProblem(value: string, protocols: string[]): string | undefined {
   if (value === '') return `is empty; expected ${expected}`;
   if (!URL.canParse(value))
     return `is not a URL; expected ${expected} (is a special character in the password not percent-encoded?)`;
-  const { protocol } = new URL(value);
-  return protocols.includes(protocol)
+  // What stands before the first colon may be a password where the scheme is left out.
+  return protocols.includes(new URL(value).protocol)
     ? undefined
-    : `starts with ${protocol}//; expected ${expected}`;
+    : `does not start with ${expected}`;
 }
 
-const hostPort = z.string().regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'expected host:port');
+const hostPort = z
+  .string()
+  .check(z.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'expected host:port'));
+const hostPorts = () => z.array(hostPort).check(z.minLength(1));
 
 const tls = z
   .strictObject({
-    ca: z.string().optional().describe('file with the certificate authority, PEM'),
-    cert: z.string().optional().describe('file with the client certificate, PEM'),
-    key: z.string().optional().describe('file with the client key, PEM'),
-    servername: z.string().optional(),
-    verify: z.boolean().default(true).describe('false accepts any certificate'),
+    ca: z.optional(text('file with the certificate authority, PEM')),
+    cert: z.optional(text('file with the client certificate, PEM')),
+    key: z.optional(text('file with the client key, PEM')),
+    servername: z.optional(z.string()),
+    verify: z._default(z.boolean().check(z.describe('false accepts any certificate')), true),
   })
-  .describe('TLS: own certificate authority and client certificate');
+  .check(z.describe('TLS: own certificate authority and client certificate'));
 
-const control = z
+export const control = z
   .strictObject({
-    process: z
-      .strictObject({
-        pidFile: z.string().optional().describe('checked against the pid that Redis reports'),
-        start: z.string().min(1).describe('shell command that starts it again'),
-      })
-      .optional(),
-    command: z.strictObject({ stop: z.string().min(1), start: z.string().min(1) }).optional(),
+    process: z.optional(
+      z.strictObject({
+        pidFile: z.optional(text('checked against the pid that Redis reports')),
+        start: filled().check(z.describe('shell command that starts it again')),
+      }),
+    ),
+    command: z.optional(z.strictObject({ stop: filled(), start: filled() })),
   })
-  .refine((ways) => Object.keys(ways).length === 1, 'expected exactly one way: process or command')
-  .describe(
-    'how a drill stops and starts it; variables are left to the shell, so no secret is stored',
+  .check(
+    z.refine(
+      (ways) => Object.keys(ways).length === 1,
+      'expected exactly one way: process or command',
+    ),
+    z.describe(
+      'how a drill stops and starts it; variables are left to the shell, so no secret is stored',
+    ),
   );
 
-const redisFields = z
+/** A number that may come from a variable, which is text. */
+const count = z.union([
+  whole(),
+  z.pipe(
+    z.string().check(z.regex(/^\d+$/, 'expected a whole number')),
+    z.transform((digits) => Number(digits)),
+  ),
+]);
+
+export const redisFields = z
   .strictObject({
-    url: urlText('redis:', 'rediss:', 'unix:').optional(),
-    sentinel: z
-      .strictObject({
-        name: z.string().min(1).describe('name of the master'),
-        nodes: z.array(hostPort).min(1),
-        username: z.string().optional(),
-        password: z.string().optional(),
-      })
-      .optional(),
-    cluster: z.array(hostPort).min(1).optional(),
-    username: z.string().optional(),
-    password: z.string().optional(),
-    db: z.number().int().nonnegative().optional(),
-    tls: z.union([z.boolean(), tls]).optional(),
-    replica: z.boolean().default(false).describe('a read-only replica is expected here'),
-    roles: z
-      .array(z.enum(['cache', 'queue']))
-      .min(1)
-      .default(['cache']),
-    capacity: sizeText.optional().describe('memory it may use, where maxmemory is 0'),
-    control: control.optional(),
+    url: z.optional(urlText('redis:', 'rediss:', 'unix:')),
+    sentinel: z.optional(
+      z.strictObject({
+        name: filled().check(z.describe('name of the master')),
+        nodes: hostPorts(),
+        username: z.optional(z.string()),
+        password: z.optional(z.string()),
+      }),
+    ),
+    cluster: z.optional(hostPorts()),
+    username: z.optional(z.string()),
+    password: z.optional(z.string()),
+    db: z.optional(count),
+    tls: z.optional(z.union([z.boolean(), tls])),
+    replica: z._default(
+      z.boolean().check(z.describe('a read-only replica is expected here')),
+      false,
+    ),
+    roles: z._default(z.array(z.enum(['cache', 'queue'])).check(z.minLength(1)), ['cache']),
+    capacity: z.optional(sizeText.check(z.describe('memory it may use, where maxmemory is 0'))),
+    control: z.optional(control),
   })
-  .refine(
-    (redis) => [redis.url, redis.sentinel, redis.cluster].filter(Boolean).length === 1,
-    'expected exactly one of url, sentinel, cluster',
+  .check(
+    z.refine((redis) => [redis.url, redis.sentinel, redis.cluster].filter(Boolean).length === 1, {
+      error: 'expected exactly one of url, sentinel, cluster',
+      when: isMapping,
+    }),
   );
 
-const redis = z.preprocess(
-  (value) => (typeof value === 'string' ? { url: value } : value),
-  redisFields,
+/** Checks across fields run even when one of the fields is wrong: all problems are told at once. */
+function isMapping({ value }: { value: unknown }): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+/** A URL alone stands for a mapping with nothing else. */
+const shortForm = z.transform((value: unknown) =>
+  typeof value === 'string' ? { url: value } : value,
 );
+
+export const redis = z.pipe(shortForm, redisFields);
 
 const postgresFields = z.strictObject({ url: urlText('postgres:', 'postgresql:') });
-const postgres = z.preprocess(
-  (value) => (typeof value === 'string' ? { url: value } : value),
-  postgresFields,
-);
+export const postgres = z.pipe(shortForm, postgresFields);
 
 const queue = z.discriminatedUnion('engine', [
   z.strictObject({
     engine: z.literal('bullmq'),
     redis: z.string(),
-    prefix: z.string().default('bull'),
+    prefix: z._default(z.string(), 'bull'),
   }),
   z.strictObject({
     engine: z.literal('pgboss'),
     postgres: z.string(),
-    schema: z.string().optional().describe('found by its tables where it is left out'),
+    schema: z.optional(text('found by its tables where it is left out')),
   }),
 ]);
 
 const request = z
   .string()
-  .regex(/^(GET|PUT|POST|PATCH|DELETE) \/\S*\{key\}\S*$/, 'expected "METHOD /path/{key}"');
+  .check(z.regex(/^(GET|PUT|POST|PATCH|DELETE) \/\S*\{key\}\S*$/, 'expected "METHOD /path/{key}"'));
 
 const application = z.strictObject({
   health: urlText('http:', 'https:'),
-  redis: z
-    .string()
-    .optional()
-    .describe('the Redis it caches in; the first one where it is left out'),
-  headers: z.record(z.string(), z.string()).default({}).describe('sent with every request'),
-  mode: z
-    .strictObject({
-      at: z.string().startsWith('/').describe('JSON pointer into the health answer'),
-      redis: z.string().default('redis'),
-      memory: z.string().default('memory'),
-    })
-    .default({ at: '/cache', redis: 'redis', memory: 'memory' }),
-  probe: z
-    .strictObject({
-      write: request,
-      body: z.string().default('{"value":"{value}","ttl":60}'),
-      read: request,
-      delete: request.optional(),
-    })
-    .optional()
-    .describe('a route that writes to and one that reads from the cache'),
+  redis: z.optional(text('the Redis it caches in; the first one where it is left out')),
+  headers: z._default(
+    z.record(z.string(), z.string()).check(z.describe('sent with every request')),
+    {},
+  ),
+  mode: z._default(
+    z.strictObject({
+      at: z
+        .string()
+        .check(
+          z.regex(/^\//, 'expected a JSON pointer such as /cache'),
+          z.describe('JSON pointer into the health answer'),
+        ),
+      redis: z._default(z.string(), 'redis'),
+      memory: z._default(z.string(), 'memory'),
+    }),
+    { at: '/cache', redis: 'redis', memory: 'memory' },
+  ),
+  probe: z.optional(
+    z
+      .strictObject({
+        write: request,
+        body: z._default(z.string(), '{"value":"{value}","ttl":60}'),
+        read: request,
+        delete: z.optional(request),
+      })
+      .check(z.describe('a route that writes to and one that reads from the cache')),
+  ),
 });
 
-const name = z.string().regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only');
+const name = z
+  .string()
+  .check(z.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'));
+
+/** Which keys there may be, and how long they may live; more fields belong to those who check them. */
+const keyRule = z.looseObject({
+  match: filled().check(z.describe('pattern with {placeholders}')),
+  ttl: z.optional(durationText.check(z.describe('longest time to live'))),
+});
+
+const alerts = z.strictObject({
+  interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
+  rules: z._default(z.array(z.looseObject({})), []),
+  sinks: z._default(z.array(z.looseObject({})), []),
+});
 
 export const configSchema = z
   .strictObject({
-    estate: z.string().default('default'),
-    environment: z.string().default('development').describe('"production" guards what destroys'),
-    redis: z.record(name, redis).default({}),
-    postgres: z.record(name, postgres).default({}),
-    queues: z.array(queue).default([]),
-    applications: z.record(name, application).default({}),
-    keys: z
-      .strictObject({ prefix: z.string().default('cache-ops') })
-      .default({ prefix: 'cache-ops' }),
-    health: z
-      .strictObject({
-        sample: durationText.default(1_000).describe('over which rates are measured'),
-      })
-      .default({ sample: 1_000 }),
+    estate: z._default(z.string(), 'default'),
+    environment: z._default(text('"production" guards what destroys'), 'development'),
+    redis: z._default(z.record(name, redis), {}),
+    postgres: z._default(z.record(name, postgres), {}),
+    queues: z._default(z.array(queue), []),
+    applications: z._default(z.record(name, application), {}),
+    keys: z._default(
+      z.strictObject({
+        prefix: z._default(text('beginning of every key'), 'cache-ops'),
+        rules: z._default(z.array(keyRule), []),
+      }),
+      { prefix: 'cache-ops', rules: [] },
+    ),
+    alerts: z.optional(alerts),
+    health: z._default(
+      z.strictObject({
+        sample: z._default(durationText.check(z.describe('over which rates are measured')), 1_000),
+      }),
+      { sample: 1_000 },
+    ),
   })
-  .superRefine((config, issue) => {
-    const refer = (
-      kind: 'redis' | 'postgres',
-      target: string | undefined,
-      path: (string | number)[],
-    ) => {
-      if (target === undefined || Object.hasOwn(config[kind], target)) return;
-      const known = Object.keys(config[kind]).join(', ') || 'none';
-      issue.addIssue({
-        code: 'custom',
-        path,
-        message: `no ${kind} is named "${target}" (known: ${known})`,
-      });
-    };
-    config.queues.forEach((entry, index) => {
-      if (entry.engine === 'bullmq') refer('redis', entry.redis, ['queues', index, 'redis']);
-      else refer('postgres', entry.postgres, ['queues', index, 'postgres']);
-    });
-    for (const [key, entry] of Object.entries(config.applications)) {
-      refer('redis', entry.redis, ['applications', key, 'redis']);
-    }
+  .check(z.superRefine(checkReferences, { when: isMapping }));
+
+/** Queues and applications name a Redis or a Postgres: it must be there. Values may be of wrong types. */
+function checkReferences(config: Loose, issue: z.core.$RefinementCtx): void {
+  const refer = (kind: 'redis' | 'postgres', target: unknown, path: (string | number)[]) => {
+    if (typeof target !== 'string' || !isMapping({ value: config[kind] })) return;
+    const known = Object.keys(config[kind] ?? {});
+    if (known.includes(target)) return;
+    // A URL in the place of a name may hold a password.
+    const message = target.includes('://')
+      ? `expected the name of a ${kind}, found a URL`
+      : `no ${kind} is named "${target}" (${nearest(target, known)})`;
+    issue.addIssue({ code: 'custom', path, message });
+  };
+  Object.entries(config.queues ?? {}).forEach(([index, entry]) => {
+    if (entry?.engine === 'bullmq') refer('redis', entry.redis, ['queues', Number(index), 'redis']);
+    if (entry?.engine === 'pgboss')
+      refer('postgres', entry.postgres, ['queues', Number(index), 'postgres']);
   });
+  for (const [name, entry] of Object.entries(config.applications ?? {})) {
+    refer('redis', entry?.redis, ['applications', name, 'redis']);
+  }
+}
+
+/** The parts that refer to each other, before it is known whether they are right. */
+interface Loose {
+  redis?: object;
+  postgres?: object;
+  queues?: ArrayLike<{ engine?: unknown; redis?: unknown; postgres?: unknown } | null>;
+  applications?: Record<string, { redis?: unknown } | null>;
+}
 
 export type ConfigValues = z.infer<typeof configSchema>;
 export type RedisConfig = z.infer<typeof redisFields>;

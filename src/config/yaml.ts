@@ -1,2 +1,2 @@
 // yaml is a CommonJS package: a bundled dynamic import of it has no named exports, a static one has.
-export { parseDocument, stringify } from 'yaml';
+export { isAlias, isMap, isSeq, LineCounter, parseDocument, stringify } from 'yaml';

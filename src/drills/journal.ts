@@ -1,6 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { CacheOpsError, codeOf } from '../errors.js';
 import {
   createDurably,
@@ -30,9 +30,9 @@ const journalSchema = z.object({
   phase: z.enum(['preparing', 'injecting', 'restored']),
   fault: faultSchema,
   cli: identity,
-  watchdog: identity.optional(),
+  watchdog: z.optional(identity),
   /** How it was restored: who did it, and what made them. */
-  restored: z.object({ at: z.string(), by: z.string() }).optional(),
+  restored: z.optional(z.object({ at: z.string(), by: z.string() })),
 });
 export type Journal = z.infer<typeof journalSchema>;
 

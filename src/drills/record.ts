@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { namesIn, readJson, type State, writeDurably } from '../state/folder.js';
 import { historyFolder, readJournal } from './journal.js';
 
 const measured = z.object({
   application: z.string(),
-  degrade_ms: z.number().nullable(),
-  recover_ms: z.number().nullable(),
+  degrade_ms: z.nullable(z.number()),
+  recover_ms: z.nullable(z.number()),
   transitions: z.number(),
   requests: z.number(),
   failed: z.number(),
@@ -36,8 +36,8 @@ export const reportSchema = z.object({
   reasons: z.array(z.string()),
   restored: z.boolean(),
   /** What made it restore: drill, drill restore, lease, deadline, pipe closed, signal; null when nothing was broken. */
-  restored_by: z.string().nullable(),
-  outage_ms: z.number().nullable(),
+  restored_by: z.nullable(z.string()),
+  outage_ms: z.nullable(z.number()),
   applications: z.array(measured),
   timeline: z.array(eventSchema),
 });

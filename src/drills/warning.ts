@@ -1,28 +1,30 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Context } from '../context.js';
-import { namesIn } from '../state/folder.js';
+import { messageOf } from '../errors.js';
+import { namesIn, readJson, type State } from '../state/folder.js';
 
 /**
- * Says on stderr, before any command, that a drill is open. Runs at every start, so it looks at
- * one folder and, only where a drill is open, into its journal.
+ * A line for each drill that is open. Asked at every start, so it looks at one folder and, only
+ * where a drill is open, into its journal.
  */
-export function warnOfOpenDrills({ state, stderr }: Pick<Context, 'state' | 'stderr'>): void {
+export function openDrillWarnings(state: State): string[] {
+  let names: string[];
   const folder = state.path('drills', 'open');
-  for (const name of namesIn(folder)) {
-    const { drill, target, phase } = read(join(folder, name, 'journal.json'));
-    if (phase !== 'injecting') continue;
-    stderr.write(
-      `cache-ops: a drill is open: ${drill} has stopped ${target}. See cache-ops drill status; to restore it now: cache-ops drill restore\n`,
-    );
+  try {
+    names = namesIn(folder);
+  } catch (error) {
+    // No reason to refuse a command that needs no state.
+    return [`it is unknown whether a drill is open: ${messageOf(error)}`];
   }
+  return names.flatMap((name) => {
+    // Undefined when it was closed this moment.
+    const journal = readJson(join(folder, name, 'journal.json')) as Journal | undefined;
+    if (journal?.phase !== 'injecting') return [];
+    return `a drill is open: ${journal.drill} has stopped ${journal.target}. See cache-ops drill status; to restore it now: cache-ops drill restore`;
+  });
 }
 
-function read(file: string): { drill?: string; target?: string; phase?: string } {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch {
-    // It was closed this moment.
-    return {};
-  }
+interface Journal {
+  drill?: string;
+  target?: string;
+  phase?: string;
 }

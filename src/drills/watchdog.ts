@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
 import type { Io } from '../io.js';
+import { audit } from '../state/audit.js';
 import type { State } from '../state/folder.js';
 import { inject, restore } from './fault.js';
 import { type Identity, identify } from './identity.js';
@@ -28,6 +29,19 @@ export async function runWatchdog(
   if (!self || !journal) throw new Error(`no journal in ${folder}`);
   const actor = { host: io.host, env: io.env, log: join(folder, 'watchdog.log') };
   const notify = (notice: Notice) => io.stdout.write(`${JSON.stringify(notice)}\n`);
+  /** The command line may be dead by then: who acts writes it down. A full disk keeps nobody from restoring. */
+  const log = (action: string, result: string) =>
+    tryTo(() =>
+      audit(
+        { state, now: io.now },
+        {
+          action: `${journal.drill}: ${action}`,
+          target: journal.target,
+          result,
+          detail: { id: journal.id },
+        },
+      ),
+    );
   let injection: Promise<void> | undefined;
   let lastBeat = performance.now();
   const trigger = latch<Trigger | 'disarm'>();
@@ -37,6 +51,7 @@ export async function runWatchdog(
     // On disk before anything is broken; when that fails nothing is.
     amendJournal(folder, journal.id, { phase: 'injecting' });
     await inject(journal.fault, actor);
+    log('stop', 'stopped');
   };
   const orders: Record<Order['type'], () => void> = {
     beat() {},
@@ -55,7 +70,7 @@ export async function runWatchdog(
     },
   };
   readMessages<Order>(
-    io.stdin,
+    io.stdin(),
     ({ type }) => {
       lastBeat = performance.now();
       orders[type]?.();
@@ -87,6 +102,8 @@ export async function runWatchdog(
       );
       await restore(journal.fault, actor, settled);
     });
+    if (injection)
+      log('start', outcome.type === 'restored' ? `started: ${outcome.by}` : 'not restored');
     notify(outcome);
     if (outcome.type === 'not_restored') return;
     // After an order the command line still looks at the recovery; the target stays locked for it.

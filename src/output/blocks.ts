@@ -13,6 +13,8 @@ export type Cell = Figure | string | number | boolean | null | undefined;
 export interface Table {
   columns: readonly string[];
   rows: readonly (readonly Cell[])[];
+  /** Columns that a narrow terminal may leave out, in that order. A pipe gets all of them. */
+  optional?: readonly string[];
 }
 
 /**

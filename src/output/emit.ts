@@ -1,6 +1,6 @@
 import type { Context } from '../context.js';
 import type { Block, Cell, Figure, Tone } from './blocks.js';
-import { printable } from './format.js';
+import { json, printable } from './format.js';
 
 type Sink = Pick<Context, 'stdout' | 'stderr' | 'settings' | 'env'>;
 
@@ -15,7 +15,7 @@ export async function emit<T>(
 ): Promise<void> {
   const { settings, stdout, stderr } = context;
   if (settings.json) {
-    stdout.write(`${JSON.stringify(result)}\n`);
+    stdout.write(`${json(result)}\n`);
     return;
   }
   const blocks = render(result);
@@ -33,9 +33,9 @@ export async function emit<T>(
 /** One line of NDJSON. */
 export function emitLine(
   context: Sink,
-  line: { type: 'progress' | 'item' | 'summary' } & object,
+  line: { type: 'progress' | 'item' | 'summary' } & Record<string, unknown>,
 ): void {
-  context.stdout.write(`${JSON.stringify(line)}\n`);
+  context.stdout.write(`${json(line)}\n`);
 }
 
 /** A message to the operator on stderr; nothing with `--quiet`. */

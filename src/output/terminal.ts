@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import type { Block, Table as Data, Tone } from './blocks.js';
 import { toFigure } from './emit.js';
 import { printable } from './format.js';
+import { fold, wrap } from './wrap.js';
 
 interface Look {
   columns: number;
@@ -13,45 +14,79 @@ interface Look {
 export function layOut(blocks: readonly Block[], { columns, color }: Look): string {
   const chalk = new Chalk({ level: color ? 1 : 0 });
   return blocks
-    .map((block) => {
-      if ('note' in block) return `${paint(chalk, block.tone)(printable(block.note))}\n`;
+    .map((block, index) => {
+      if ('note' in block) {
+        const lines = fold(printable(block.note), columns).map(paint(chalk, block.tone));
+        return `${lines.join('\n')}\n`;
+      }
+      const apart = index > 0 ? '\n' : '';
       const title = block.title ? `${chalk.bold(printable(block.title))}\n` : '';
-      return `${title}${drawTable(block.table, columns, chalk)}\n`;
+      const { table, left } = leaveOut(block.table, columns);
+      const remark = left.length > 0 ? `${chalk.dim(hidden(left, columns))}\n` : '';
+      return `${apart}${title}${drawTable(table, columns, chalk)}\n${remark}`;
     })
-    .join('');
+    .join('')
+    .replace(/\n{3,}/g, '\n\n')
+    .replace(/\n+$/, '\n');
 }
 
 const GAP = 2;
 /** Below this a column's text is broken into pieces too short to read. */
 const NARROWEST = 16;
 
+/** The table with as few of its optional columns left out as the width demands; all of them if none helps. */
+function leaveOut(data: Data, columns: number): { table: Data; left: string[] } {
+  const left: string[] = [];
+  for (const name of ['', ...(data.optional ?? [])]) {
+    if (data.columns.includes(name)) left.push(name);
+    const kept = data.columns.flatMap((column, index) => (left.includes(column) ? [] : [index]));
+    const table = {
+      columns: kept.map((index) => data.columns[index] ?? ''),
+      rows: data.rows.map((row) => kept.map((index) => row[index])),
+    };
+    if (fitWidths(widthsOf(table), columns - GAP * (kept.length - 1))) return { table, left };
+  }
+  return { table: data, left: [] };
+}
+
+function hidden(left: readonly string[], columns: number): string {
+  return wrap(`(left out at this width: ${left.join(', ')})`, columns).join('\n');
+}
+
+function widthsOf({ columns, rows }: Data): number[] {
+  return columns.map((name, index) =>
+    Math.max(name.length, ...rows.map((row) => printable(toFigure(row[index]).text).length)),
+  );
+}
+
 function drawTable(data: Data, columns: number, chalk: ChalkInstance): string {
   const cells = data.rows.map((row) => row.map(toFigure));
   const texts = cells.map((row) => row.map((cell) => printable(cell.text)));
-  const widths = data.columns.map((name, index) =>
-    Math.max(name.length, ...texts.map((row) => row[index]?.length ?? 0)),
-  );
+  const widths = widthsOf(data);
   const fit = fitWidths(widths, columns - GAP * (widths.length - 1));
   if (!fit) return drawRecords(data, texts, cells, columns, chalk);
   const table = new Table({
     head: data.columns.map((name) => chalk.dim(name)),
     chars: BORDERLESS,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colWidths: fit,
-    wordWrap: true,
-    wrapOnWordBoundary: true,
     colAligns: data.columns.map((_, index) =>
-      cells.some((row) => typeof row[index]?.value === 'number') ? 'right' : 'left',
+      isNumeric(cells.map((row) => row[index]?.value)) ? 'right' : 'left',
     ),
   });
-  table.push(
-    ...texts.map((row, r) => row.map((text, c) => paint(chalk, cells[r]?.[c]?.tone)(text))),
-  );
+  // Broken here, and no widths are given: the table would cut off what is longer, such as a key.
+  const lines = (r: number, c: number, text: string) =>
+    wrap(text, fit[c] ?? text.length).map(paint(chalk, cells[r]?.[c]?.tone));
+  table.push(...texts.map((row, r) => row.map((text, c) => lines(r, c, text).join('\n'))));
   return table
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n');
+}
+
+function isNumeric(values: unknown[]): boolean {
+  const known = values.filter((value) => value !== null && value !== undefined);
+  return known.length > 0 && known.every((value) => typeof value === 'number');
 }
 
 /** Narrows the widest column until the row fits; undefined when it would become unreadable. */
@@ -65,7 +100,7 @@ function fitWidths(widths: number[], room: number): number[] | undefined {
   return widths.map((width, index) => (index === at ? narrowed : width));
 }
 
-/** A narrow window: one field a line, rows apart. */
+/** A narrow window: one field a line, rows apart, and apart from what follows. */
 function drawRecords(
   data: Data,
   texts: string[][],
@@ -73,52 +108,35 @@ function drawRecords(
   columns: number,
   chalk: ChalkInstance,
 ): string {
-  const label = Math.max(...data.columns.map((name) => name.length));
-  const room = Math.max(columns - label - GAP, NARROWEST);
+  // Of two columns the first names the second: the heads would only repeat "what" and "how".
+  const pair = data.columns.length === 2;
+  const label = pair ? 0 : Math.max(...data.columns.map((name) => name.length));
   return texts
     .map((row, r) =>
       row
         .map((text, c) => {
-          const lines = wrap(text, room).map(paint(chalk, cells[r]?.[c]?.tone));
-          const name = (data.columns[c] ?? '').padEnd(label + GAP);
-          return `${chalk.dim(name)}${lines.join(`\n${' '.repeat(label + GAP)}`)}`;
+          const color = paint(chalk, cells[r]?.[c]?.tone);
+          const indent = ' '.repeat(pair && c === 0 ? 0 : label + GAP);
+          const lines = wrap(text, Math.max(columns - indent.length, NARROWEST)).map(color);
+          const name = pair ? indent : (data.columns[c] ?? '').padEnd(label + GAP);
+          return `${chalk.dim(name)}${lines.join(`\n${indent}`)}`;
         })
         .join('\n'),
     )
-    .join('\n\n');
+    .map((record) => (pair ? record : `${record}\n`))
+    .join('\n');
 }
 
-/** Breaks at spaces, and inside a word only when it is longer than a line. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [''];
-  for (const word of text.split(' ')) {
-    const last = lines.length - 1;
-    const line = lines[last] ? `${lines[last]} ${word}` : word;
-    if (line.length <= width) lines[last] = line;
-    else {
-      const pieces = word.match(new RegExp(`.{1,${width}}`, 'gu')) ?? [''];
-      if (lines[last] === '') lines.pop();
-      lines.push(...pieces);
-    }
-  }
-  return lines;
-}
-
+/** A function of one argument: chalk's own would take an index from `map` for more text. */
 function paint(chalk: ChalkInstance, tone: Tone | undefined): (text: string) => string {
-  switch (tone) {
-    case 'ok':
-      return chalk.green;
-    case 'warn':
-      return chalk.yellow;
-    case 'critical':
-      return chalk.red;
-    case 'unknown':
-      return chalk.magenta;
-    case 'dim':
-      return chalk.dim;
-    default:
-      return (text) => text;
-  }
+  const colors = {
+    ok: chalk.green,
+    warn: chalk.yellow,
+    critical: chalk.red,
+    unknown: chalk.magenta,
+    dim: chalk.dim,
+  };
+  return (text) => (tone ? colors[tone](text) : text);
 }
 
 const BORDERLESS = {

@@ -1,7 +1,8 @@
+import { setMaxListeners } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { codeOf, messageOf } from '../errors.js';
-import { encode, type Reply, ReplyError, ReplyParser } from './resp.js';
+import { encode, ProtocolError, type Reply, ReplyError, ReplyParser } from './resp.js';
 import { ClosedError, connectSocket, ready, resolveHost, upgrade, within } from './socket.js';
 import type { Access } from './target.js';
 
@@ -96,6 +97,9 @@ export class Channel {
   }
 }
 
+/** However patient the operator is with answers: a connection is there within this, or it is not. */
+const CONNECT_LIMIT = 10_000;
+
 /** Limits of a connection: milliseconds for opening it and for each answer, and an early end. */
 export interface Limits {
   timeout: number;
@@ -104,18 +108,23 @@ export interface Limits {
 
 /**
  * Opens a connection stage by stage, each timed. Throws StageError; whatever was opened is closed.
- * `timeout` bounds the opening as a whole and then every pipeline; `signal` ends the opening only.
+ * `timeout` bounds the opening as a whole (its way up to AUTH by 10 s too) and then every
+ * pipeline; `signal` ends the opening only.
  */
 export async function openChannel(access: Access, { timeout, signal }: Limits): Promise<Channel> {
   const { endpoint } = access;
   const timings: Timings = {};
-  const deadline = performance.now() + timeout;
-  const left = () => Math.max(deadline - performance.now(), 1);
+  const began = performance.now();
   let socket: Socket | undefined;
   let stage: Stage = 'dns';
+  // Every open connection listens on the one signal; Node warns of a leak at eleven.
+  if (signal) setMaxListeners(0, signal);
+  const limit = () =>
+    stage === 'auth' || stage === 'ping' ? timeout : Math.min(timeout, CONNECT_LIMIT);
+  const left = () => Math.max(began + limit() - performance.now(), 1);
   const bounded = <T>(work: () => Promise<T>): Promise<T> => {
     signal?.throwIfAborted();
-    return unlessAborted(signal, within(left(), work(), { said: timeout }));
+    return unlessAborted(signal, within(left(), work(), { said: limit() }));
   };
   const step = async <T>(name: Stage, work: () => Promise<T>): Promise<T> => {
     stage = name;
@@ -146,7 +155,7 @@ export async function openChannel(access: Access, { timeout, signal }: Limits): 
     if (access.password !== undefined || access.username !== undefined)
       await step('auth', () => authenticate(channel, access));
     // Without the right to connect, PING answers NOAUTH: that is the auth stage's failure.
-    await step('ping', async () => demand(await channel.send('PING')));
+    await step('ping', () => pingOnce(channel));
     const { db } = access;
     if (db) await bounded(async () => demand(await channel.send('SELECT', db)));
     Object.assign(channel.timings, timings);
@@ -171,8 +180,21 @@ export function demand(reply: Reply): Exclude<Reply, ReplyError> {
   return reply;
 }
 
+/** Sends PING; throws unless the answer is PONG. A port that sends back what it gets is no Redis. */
+export async function pingOnce(channel: Channel): Promise<void> {
+  const reply = demand(await channel.send('PING'));
+  if (reply !== 'PONG') throw new ProtocolError('the answer to PING is not PONG');
+}
+
 async function authenticate(channel: Channel, { username, password = '' }: Access): Promise<void> {
-  demand(await channel.send('AUTH', ...(username ? [username] : []), password));
+  const reply = await channel.send('AUTH', ...(username ? [username] : []), password);
+  // A server without AUTH (renamed, a Sentinel before Redis 5.0.1) repeats its arguments in the error:
+  // https://github.com/redis/redis/blob/7.0/src/server.c (rejectCommandFormat in processCommand).
+  if (reply instanceof ReplyError && /^ERR unknown command/i.test(reply.message))
+    throw new ReplyError("ERR unknown command 'AUTH'");
+  if (reply instanceof ReplyError && password !== '' && reply.message.includes(password))
+    throw new ReplyError(reply.message.replaceAll(password, '***'));
+  demand(reply);
 }
 
 async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {

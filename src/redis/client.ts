@@ -1,7 +1,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { messageOf } from '../errors.js';
 import type { Limits } from './channel.js';
-import { type Access, label, type RedisTarget } from './target.js';
+import type { Access, RedisTarget } from './target.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -26,6 +26,9 @@ export async function withRedis<T>(
       // ioredis masks the first failure as "Connection is closed.": the socket's own error says more.
       throw new Error(`${target.name}: ${messageOf(socketError ?? error)}`);
     });
+    // ioredis itself overlooks a refused SELECT, and would go on in database 0.
+    const { db } = target.nodeAccess;
+    if (db && client instanceof Redis) await client.select(db);
     return await work(client);
   } finally {
     limits.signal?.removeEventListener('abort', abort);
@@ -84,14 +87,4 @@ function connection({ tls, username, password, db }: Omit<Access, 'endpoint'>) {
     ...(password !== undefined && { password }),
     ...(db && { db }),
   };
-}
-
-/** The endpoints of a target for messages, without secrets. */
-export function describe({ kind, seeds, config }: RedisTarget): string {
-  const where = seeds.map(({ endpoint }) => label(endpoint)).join(', ');
-  return kind === 'node'
-    ? where
-    : kind === 'sentinel'
-      ? `${config.sentinel?.name} by sentinels ${where}`
-      : `cluster ${where}`;
 }

@@ -33,7 +33,10 @@ export async function evidenceFor(
     (silent || hungUp || cause instanceof ProtocolError)
   ) {
     const secure = await outcome({ endpoint, tls: { rejectUnauthorized: false } }, limits);
-    return secure === undefined || secure.timings.tls !== undefined ? 'tls' : undefined;
+    if (secure === undefined) return 'tls';
+    // An HTTPS server greets too, and then answers PING like any other that is not Redis.
+    const greeted = secure.timings.tls !== undefined && !(secure.cause instanceof ProtocolError);
+    return greeted ? 'tls' : undefined;
   }
   return undefined;
 }

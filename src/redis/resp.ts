@@ -112,8 +112,9 @@ export class ReplyParser {
   }
 
   #notRedis(): ProtocolError {
-    const start = this.#buffer.toString('latin1', this.#at, this.#at + 20);
-    return new ProtocolError(`not a Redis reply: ${JSON.stringify(start)}`);
+    // The first line only: what comes after it may be our own words sent back, a password among them.
+    const [line] = this.#buffer.toString('latin1', this.#at, this.#at + 20).split(/[\r\n]/);
+    return new ProtocolError(`not a Redis reply: ${JSON.stringify(line)}`);
   }
 }
 

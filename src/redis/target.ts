@@ -36,6 +36,16 @@ export function label(endpoint: Endpoint): string {
     : `${endpoint.host}:${endpoint.port}`;
 }
 
+/** The endpoints of a target for messages, without secrets. */
+export function describe({ kind, seeds, config }: RedisTarget): string {
+  const where = seeds.map(({ endpoint }) => label(endpoint)).join(', ');
+  return kind === 'node'
+    ? where
+    : kind === 'sentinel'
+      ? `${config.sentinel?.name} by sentinels ${where}`
+      : `cluster ${where}`;
+}
+
 /** The named targets, all of them for an empty list; a redis:// URL is a target of its own. */
 export function selectRedis(config: Config, names: readonly string[]): RedisTarget[] {
   if (names.length === 0 && Object.keys(config.redis).length === 0) {
@@ -53,6 +63,8 @@ export function redisTarget(config: Config, name: string): RedisTarget {
   const found = Object.hasOwn(config.redis, name) ? config.redis[name] : undefined;
   if (found) return toTarget(name, found);
   if (/^(rediss?|unix):\/\//.test(name)) return adHoc(name);
+  // A mistyped URL may hold a password: it is not repeated.
+  if (/[:/@]/.test(name)) throw notUrl();
   throw new CacheOpsError(
     'not_found',
     `no Redis is named "${name}"`,
@@ -61,11 +73,17 @@ export function redisTarget(config: Config, name: string): RedisTarget {
 }
 
 function adHoc(url: string): RedisTarget {
-  if (!URL.canParse(url))
-    throw new CacheOpsError('usage', 'that is not a URL', 'write it as redis://host:port');
+  if (!URL.canParse(url)) throw notUrl();
   const access = accessOf({ url, replica: false, roles: ['cache'] });
   return toTarget(label(access.endpoint), { url, replica: false, roles: ['cache'] });
 }
+
+const notUrl = () =>
+  new CacheOpsError(
+    'usage',
+    'that is neither the name of a Redis nor a Redis URL',
+    'write it as redis://host:port, rediss:// or unix:///path; percent-encode what is special in a password',
+  );
 
 function toTarget(name: string, config: RedisConfig): RedisTarget {
   if (config.sentinel) {
@@ -100,15 +118,19 @@ function toTarget(name: string, config: RedisConfig): RedisTarget {
 /** Flags beside the URL win over what stands in the URL. */
 function accessOf(config: RedisConfig): Access {
   const url = new URL(config.url ?? '');
-  const username = config.username ?? decodeURIComponent(url.username);
-  const password = config.password ?? decodeURIComponent(url.password);
+  const username = config.username ?? decoded(url.username);
+  const password = config.password ?? decoded(url.password);
   const path = url.protocol === 'unix:' ? url.searchParams.get('db') : url.pathname.slice(1);
   const db = config.db ?? Number(path || 0);
   if (!Number.isInteger(db))
-    throw new CacheOpsError('config', `"${path}" in the Redis URL is not a database number`);
+    throw new CacheOpsError(
+      'config',
+      'what follows the host in the Redis URL is not a database number',
+      'redis://host:6379/0; percent-encode what is special in a password',
+    );
   const endpoint: Endpoint =
     url.protocol === 'unix:'
-      ? { path: decodeURIComponent(url.pathname) }
+      ? { path: decoded(url.pathname) }
       : {
           host: url.hostname.replace(/^\[(.*)\]$/, '$1') || 'localhost',
           port: Number(url.port || 6379),
@@ -120,6 +142,18 @@ function accessOf(config: RedisConfig): Access {
     ...(password && { password }),
     ...(db > 0 && { db }),
   };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new CacheOpsError(
+      'config',
+      'a Redis URL has a "%" that is not followed by two hexadecimal digits',
+      'write a "%" in a password as %25',
+    );
+  }
 }
 
 function nodeAccess(config: RedisConfig): Omit<Access, 'endpoint'> {

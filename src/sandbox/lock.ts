@@ -1,7 +1,7 @@
 import { existsSync, linkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { identify, isAlive } from '../drills/identity.js';
 import { CacheOpsError, codeOf } from '../errors.js';
 import type { Host } from '../io.js';

@@ -113,13 +113,13 @@ export async function endAll(host: Host, folder: string): Promise<Found[]> {
     const found = processesIn(folder);
     if (found.length === 0) return [...ended.values()];
     const late = performance.now() - start > GRACE;
-    // initdb is left to finish: it takes a moment, and its helpers, when killed, leave shared
-    // memory behind that belongs to no folder.
+    // initdb is left to finish: it takes a moment, and its helpers (Postgres, started by way of a
+    // shell), when killed, leave shared memory behind that belongs to no folder.
     const initializing = !late && found.some(({ name }) => name === 'initdb');
     for (const process of found) {
       const key = `${process.pid} ${process.started}`;
       ended.set(key, process);
-      if (initializing && /^(initdb|postgres)$/.test(process.name)) continue;
+      if (initializing && /^(initdb|postgres|sh)$/.test(process.name)) continue;
       if (asked.has(key) && !late) continue;
       asked.add(key);
       signalTo(host, process, late ? 'SIGKILL' : polite(process));

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Environment } from '../config/environment.js';
 import { namesIn, readJson, type State, stateWrite, writeDurably } from '../state/folder.js';
 import { isLock } from './lock.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RedisAddress } from './connection/client.js';
 
 /** What the service runs with. Holds the password of Redis: not to be printed. */

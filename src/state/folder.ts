@@ -2,16 +2,17 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import type { Environment } from '../config/environment.js';
 import { CacheOpsError, codeOf, messageOf } from '../errors.js';
 
@@ -24,10 +25,11 @@ export interface State {
 }
 
 export function openState(env: Environment): State {
-  const folder = join(
-    env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'),
-    'cache-ops',
-  );
+  const { XDG_STATE_HOME: given = '' } = env;
+  // XDG Base Directory Specification: a relative path is to be ignored. It would be another folder
+  // for every working folder, and so would be the drills that are open.
+  const base = isAbsolute(given) ? given : join(env.HOME || homedir(), '.local', 'state');
+  const folder = join(base, 'cache-ops');
   return {
     folder,
     path: (...names) => join(folder, ...names),
@@ -71,30 +73,31 @@ export function makeFolder(path: string): void {
  */
 export function writeDurably(path: string, text: string): void {
   makeFolder(dirname(path));
-  const draft = `${path}.${Math.random().toString(36).slice(2)}.tmp`;
-  stateWrite(path, () => {
-    try {
-      createDurably(draft, text);
-      renameSync(draft, path);
-      syncFolder(dirname(path));
-    } catch (error) {
-      rmSync(draft, { force: true });
-      throw error;
-    }
-  });
+  stateWrite(path, () => fromDraft(path, text, (draft) => renameSync(draft, path)));
 }
 
-/** Creates a file that must not exist yet (EEXIST otherwise: of several racers one wins), synced. */
+/**
+ * Creates a file that must not exist yet (EEXIST otherwise: of several racers one wins), synced.
+ * It appears with its text in it: linked and not written in place.
+ */
 export function createDurably(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o600);
+  fromDraft(path, text, (draft) => linkSync(draft, path));
+}
+
+/** `place` gives the draft, written and synced, its name. The draft is gone afterwards in any case. */
+function fromDraft(path: string, text: string, place: (draft: string) => void): void {
+  const draft = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
   try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } catch (error) {
-    rmSync(path, { force: true });
-    throw error;
+    const file = openSync(draft, 'wx', 0o600);
+    try {
+      writeFileSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    place(draft);
   } finally {
-    closeSync(file);
+    rmSync(draft, { force: true });
   }
   syncFolder(dirname(path));
 }
@@ -108,12 +111,12 @@ function syncFolder(path: string): void {
   }
 }
 
-/** The names in a folder, sorted; none when the folder does not exist. */
+/** The names in a folder, sorted; none when it does not exist, or when a file is in its place. */
 export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
     throw new CacheOpsError('state', `cannot read ${folder}: ${messageOf(error)}`);
   }
 }

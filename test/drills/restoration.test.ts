@@ -52,6 +52,16 @@ describe('a drill whose command line is killed in the middle', () => {
     drill.killGroup('SIGKILL');
     await answersAgain();
     await closed();
+    // Who acted writes it down: here nobody else was left.
+    const audit = readFileSync(join(estate.folder, 'state', 'cache-ops', 'audit.ndjson'), 'utf8');
+    const lines = audit
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ action, target, result }) => [action, target, result])).toEqual([
+      ['redis-down: stop', 'main', 'stopped'],
+      ['redis-down: start', 'main', 'started: pipe closed'],
+    ]);
   });
 
   it('restores it when the terminal goes away', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,7 +124,11 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ');
+    // A killed process is a zombie while its last threads end; until then its port answers.
+    return (
+      !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ') ||
+      readdirSync(`/proc/${pid}/task`).length > 1
+    );
   } catch {
     return false;
   }
@@ -138,10 +142,13 @@ function answers(port: number, tls: boolean): Promise<boolean> {
     };
     const greet = () => socket.write('PING\r\n');
     const socket = tls
-      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, greet)
+      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => done(true))
       : connect(port, '127.0.0.1', greet);
     socket.once('data', () => done(true));
-    socket.once('error', () => done(false));
+    // A server that wants a client certificate says so in TLS: it answers.
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      done(error.code?.startsWith('ERR_SSL') === true),
+    );
     socket.setTimeout(500, () => done(false));
   });
 }

@@ -1,8 +1,9 @@
 import type { Plan } from '../../drills/engine.js';
-import type { Report } from '../../drills/record.js';
+import type { DrillEvent, Report } from '../../drills/record.js';
 import type { Block } from '../../output/blocks.js';
-import { count, ms, percent } from '../../output/format.js';
+import { count, ms, percent, printable } from '../../output/format.js';
 import type { JUnitCase } from '../../output/junit.js';
+import { wrap } from '../../output/wrap.js';
 
 /** What `--dry-run` says: everything that the drill would do to the target. */
 export function preview({ experiment, prepared, applications, environment }: Plan) {
@@ -39,6 +40,13 @@ export function renderPreview(plan: ReturnType<typeof preview>): Block[] {
     },
     { note: 'Nothing was done: this is a dry run.', tone: 'dim' },
   ];
+}
+
+/** A line of a drill that goes on; broken where the terminal ends. */
+export function renderEvent({ at, phase, message }: DrillEvent, columns: number): string {
+  const head = `${(at / 1_000).toFixed(3).padStart(8)} s  ${phase.padEnd(8)} `;
+  const lines = wrap(printable(message), Math.max(columns - head.length, 16));
+  return `${head}${lines.join(`\n${' '.repeat(head.length)}`)}\n`;
 }
 
 export function renderReport({

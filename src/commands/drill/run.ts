@@ -16,7 +16,7 @@ import { emit, emitLine } from '../../output/emit.js';
 import { type Consent, consent } from '../../prompt.js';
 import { selectRedis } from '../../redis/target.js';
 import { audit } from '../../state/audit.js';
-import { junitCases, preview, renderPreview, renderReport } from './render.js';
+import { junitCases, preview, renderEvent, renderPreview, renderReport } from './render.js';
 
 interface Flags extends Consent {
   app?: string[];
@@ -174,10 +174,7 @@ async function runAndReport(context: Context, plan: Plan, flags: Flags): Promise
     ...context,
     onEvent(event) {
       if (asLines) emitLine(context, { type: 'progress', ...event });
-      else if (!settings.quiet)
-        stdout.write(
-          `${(event.at / 1_000).toFixed(3).padStart(8)} s  ${event.phase.padEnd(8)} ${event.message}\n`,
-        );
+      else if (!settings.quiet) stdout.write(renderEvent(event, stdout.columns));
     },
   });
   if (asLines) emitLine(context, { type: 'summary', ...report });

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 /**
  * What a drill breaks and how it is made good again, in a form that stands on disk and that any
@@ -15,7 +15,7 @@ export const faultSchema = z.object({
   /** Folder that the commands run in, and whose `.env` they get. */
   cwd: z.string(),
   stop: z.union([
-    z.object({ pid: z.number(), started: z.string() }).describe('SIGTERM to this process'),
+    z.object({ pid: z.number(), started: z.string() }).check(z.describe('SIGTERM to this process')),
     z.object({ command: z.string() }),
   ]),
   start: z.string(),

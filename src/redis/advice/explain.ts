@@ -7,13 +7,14 @@ import { type Advice, ALLOWLIST, type Evidence, INSTANCE, NETWORK, unreachable }
 import { fromReply } from './reply.js';
 import { noMaster } from './state.js';
 import { fromTls } from './tls.js';
-import { fromHangup, fromSystem, fromTimeout } from './transport.js';
+import { fromHangup, fromSystem, fromTimeout, plainToTls } from './transport.js';
 
 /** Explains why a connection could not be opened, or broke. `error` is a StageError or anything thrown. */
 export function explain(error: unknown, access: Access, evidence?: Evidence): Advice {
   const stage = error instanceof StageError ? error.stage : 'ping';
   const cause = error instanceof StageError ? error.cause : error;
   const where = label(access.endpoint);
+  if (evidence === 'tls' && !access.tls) return plainToTls(where);
   if (cause instanceof ReplyError) return fromReply(cause, access);
   if (cause instanceof UnknownMasterError) return noMaster(cause.message);
   if (cause instanceof ProtocolError) {
@@ -28,7 +29,7 @@ export function explain(error: unknown, access: Access, evidence?: Evidence): Ad
     fromSystem(code, access) ??
     (cause instanceof TimeoutError ? fromTimeout(stage, cause.ms, where) : undefined) ??
     (cause instanceof ClosedError || code === 'ECONNRESET' || code === 'EPIPE'
-      ? fromHangup(stage, access, evidence)
+      ? fromHangup(stage, access)
       : undefined) ??
     unreachable('failed', `${stage} failed: ${messageOf(cause)}`, [INSTANCE, ALLOWLIST, NETWORK])
   );

@@ -1,6 +1,6 @@
 import type { ReplyError } from '../resp.js';
 import { type Access, label } from '../target.js';
-import { type Advice, ALLOWLIST, bad, DEGRADE, LOGS, PASSWORD, unreachable } from './advice.js';
+import { type Advice, ALLOWLIST, bad, DEGRADE, PASSWORD, unreachable } from './advice.js';
 import { clusterDown, readOnly } from './state.js';
 
 /** The texts are those of Redis 4 to 8 and Valkey; they differ between versions. */
@@ -14,11 +14,10 @@ export function fromReply(reply: ReplyError, access: Access): Advice {
     case 'WRONGPASS':
       return wrongPassword(where, user);
     case 'NOPERM':
-      return unreachable(
-        'noperm',
-        `the user may not do this${user ? `:${user}` : ''}: ${message}`,
-        ['Give the user the right: ACL SETUSER NAME +ping +role +info +cluster|slots'],
-      );
+      return unreachable('noperm', `${where} refuses a command${user}: ${message}`, [
+        'Give the user the right: ACL SETUSER NAME +ping +role +info +cluster|slots',
+        PASSWORD,
+      ]);
     case 'DENIED':
       return unreachable(
         'protected_mode',
@@ -65,6 +64,11 @@ export function fromReply(reply: ReplyError, access: Access): Advice {
       'Leave the user name out; the password alone is enough there',
     ]);
   }
+  if (/unknown command 'AUTH'/.test(message)) {
+    return unreachable('auth_unknown', `a password is configured, and ${where} knows no AUTH`, [
+      'Is AUTH renamed (rename-command), or is this a proxy or an old Sentinel? Then leave the password out',
+    ]);
+  }
   if (/DB index|SELECT is not allowed|invalid DB/i.test(message)) {
     return unreachable(
       'db_out_of_range',
@@ -82,11 +86,14 @@ export function fromReply(reply: ReplyError, access: Access): Advice {
     ]);
   }
   if (/cluster support disabled/i.test(message)) {
-    return unreachable('not_cluster', `${where} is not part of a cluster`, [
+    return bad('not_cluster', `${where} is not part of a cluster`, [
       'Configure it as url: redis://host:port instead of cluster: [...]',
     ]);
   }
-  return unreachable('error_reply', `${where} answers with an error: ${message}`, [LOGS]);
+  return unreachable('error_reply', `${where} answers with an error: ${message}`, [
+    'What does the error mean there? (the version of the server, renamed commands, its own logs)',
+    PASSWORD,
+  ]);
 }
 
 const wrongPassword = (where: string, user: string): Advice =>

@@ -14,8 +14,8 @@ export const notReplica = (where: string): Advice =>
     'If a master is meant: leave out replica: true',
   ]);
 
-export const notMaster = (where: string): Advice =>
-  bad('wrong_role', `${where} says that it is a replica, and was announced as the master`, [
+export const wrongRole = (where: string, role: string, announced: string): Advice =>
+  bad('wrong_role', `${where} says that it is a ${role}, and was announced as a ${announced}`, [
     'Is a failover under way? Ping again in some seconds',
     'Is the view of the sentinels or the cluster old? (SENTINEL master NAME, CLUSTER NODES)',
   ]);
@@ -25,10 +25,22 @@ export const isSentinel = (where: string): Advice =>
     'Configure it as sentinel: { name, nodes: [host:port] }; the master is found through it',
   ]);
 
+export const notSentinel = (where: string): Advice =>
+  bad('not_sentinel', `${where} is a Redis, not a Sentinel`, [
+    'Is the port right? Sentinels listen on 26379 by default, Redis on 6379',
+    'Without Sentinel: configure it as url: redis://host:port',
+  ]);
+
 export const linkDown = (where: string): Advice =>
   bad('link_down', `the replica ${where} has lost its master: its data is getting old`, [
     'Is the master up? INFO replication names it (master_host)',
     'Is masterauth right, and the path from the replica to the master fine?',
+  ]);
+
+export const syncing = (where: string): Advice =>
+  bad('syncing', `the replica ${where} is still copying the dataset of its master`, [
+    'Wait: INFO replication has master_sync_left_bytes',
+    'Does it begin again and again? (client-output-buffer-limit replica, repl-timeout, logs of both)',
   ]);
 
 export const clusterDown = (reason: string): Advice =>

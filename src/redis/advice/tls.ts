@@ -11,11 +11,12 @@ export function fromTls(
   const where = label(access.endpoint);
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
       return unreachable('self_signed', `the certificate of ${where} is self-signed`, [
         "Name the authority's certificate: tls: { ca: FILE }",
         'If nobody expects an own authority here: is it the right host? Somebody may sit between',
       ]);
+    // Redis sends the authority's own certificate along: that one is self-signed, as all roots are.
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
@@ -34,8 +35,7 @@ export function fromTls(
       ]);
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return unreachable('cert_name', `the certificate of ${where} is for another name`, [
-        'Use the host name that the certificate has, or tls: { servername: NAME }',
-        `It says: ${messageOf(cause).replace(/^.*altnames: /, '')}`,
+        `Use the host name that the certificate has, or tls: { servername: NAME }. It is for ${namesOf(cause)}`,
       ]);
     default:
   }
@@ -68,6 +68,12 @@ export function fromTls(
     );
   }
   return undefined;
+}
+
+/** https://nodejs.org/docs/latest-v20.x/api/tls.html#tlscheckserveridentityhostname-cert */
+function namesOf(error: unknown): string {
+  const { cert } = error as { cert?: { subjectaltname?: string; subject?: { CN?: string } } };
+  return cert?.subjectaltname ?? cert?.subject?.CN ?? 'no name';
 }
 
 function plainPort(where: string): Advice {

@@ -1,6 +1,6 @@
 import type { Stage } from '../channel.js';
 import { type Access, label } from '../target.js';
-import { type Advice, ALLOWLIST, type Evidence, INSTANCE, NETWORK, unreachable } from './advice.js';
+import { type Advice, ALLOWLIST, INSTANCE, NETWORK, unreachable } from './advice.js';
 
 export function fromSystem(code: string, { endpoint }: Access): Advice | undefined {
   const where = label(endpoint);
@@ -78,13 +78,13 @@ export function fromTimeout(stage: Stage, ms: number, where: string): Advice {
   ]);
 }
 
-export function fromHangup(stage: Stage, access: Access, evidence: Evidence): Advice {
+export const plainToTls = (where: string): Advice =>
+  unreachable('plain_to_tls', `${where} speaks TLS, and was spoken to without`, [
+    'Write rediss:// instead of redis://, or set tls: { ca: FILE } for an own authority',
+  ]);
+
+export function fromHangup(stage: Stage, access: Access): Advice {
   const where = label(access.endpoint);
-  if (evidence === 'tls' && !access.tls) {
-    return unreachable('plain_to_tls', `${where} speaks TLS, and was spoken to without`, [
-      'Write rediss:// instead of redis://, or set tls: { ca: FILE } for an own authority',
-    ]);
-  }
   if (stage === 'tls') {
     return unreachable('tls_closed', `${where} closed the connection during the TLS handshake`, [
       'Does the port speak TLS? (rediss:// only for the TLS port)',

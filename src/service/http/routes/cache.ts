@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cache, Json } from '../../cache/types.js';
 import { DEFAULT_TTL_SECONDS } from '../../cache/types.js';
 import { checkKey, checkText } from '../ids.js';

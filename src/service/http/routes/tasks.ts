@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TASK_STATES, type TaskStore, type TaskUpdate } from '../../tasks.js';
 import { checkId } from '../ids.js';
 import { type Call, HttpError, ok, type Routes } from '../types.js';

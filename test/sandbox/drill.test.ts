@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until } from '../servers/wait.js';
+import { makeWorld, NOTHING, type World } from './world.js';
+
+const DRILL = ['drill', 'redis-down', '--yes', '--sandbox', '--hold', '20s'];
+let world: World;
+beforeAll(async () => {
+  world = makeWorld();
+  expect((await world.cli('sandbox', 'up')).code).toBe(0);
+});
+afterAll(() => world.remove());
+
+it('while a drill runs on it, down and up refuse with 6; after kill -9 of the drill down succeeds', async () => {
+  const drill = world.start(...DRILL);
+  await drill.says('Redis is stopped');
+  for (const command of ['down', 'up']) {
+    const refused = await world.cli('sandbox', command);
+    expect(refused).toMatchObject({ code: 6, stdout: '' });
+    expect(refused.stderr).toMatch(/redis-down \(.*\) is running on the sandbox/);
+    expect(refused.stderr).toContain('hint: let it end, or: cache-ops drill restore');
+  }
+  expect(world.left().processes.length).toBeGreaterThan(3);
+  drill.kill('SIGKILL');
+  await drill.ended;
+  expect((await world.cli('sandbox', 'down')).code).toBe(0);
+  expect(world.left()).toEqual(NOTHING);
+  expect((await world.cli('drill', 'status')).stderr).toBe('No drill is open.\n');
+});
+
+it('a drill whose watchdog was killed with it does not keep the sandbox up', async () => {
+  expect((await world.cli('sandbox', 'up')).code).toBe(0);
+  const drill = world.start(...DRILL);
+  await drill.says('Redis is stopped');
+  const watchdog = () =>
+    world.left().processes.find(({ command }) => command.includes('__watchdog'));
+  const { pid } = watchdog() as { pid: number };
+  drill.kill('SIGSTOP');
+  process.kill(pid, 'SIGKILL');
+  drill.kill('SIGKILL');
+  await drill.ended;
+  await until(() => watchdog() === undefined);
+  expect((await world.cli('drill', 'status')).code).toBe(7);
+  expect((await world.cli('sandbox', 'down')).code).toBe(0);
+  expect(world.left()).toEqual(NOTHING);
+  expect((await world.cli('drill', 'status')).code).toBe(0);
+});
