@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import * as z from 'zod/mini';
@@ -41,7 +41,7 @@ const written = z.object({ files: z.array(z.string()) });
 
 function writeScripts(folder: string): z.infer<typeof written> {
   try {
-    mkdirSync(folder, { recursive: true });
+    if (!existsSync(folder)) mkdirSync(folder);
     const files = SHELLS.map((shell) => {
       const file = join(folder, SCRIPT_FILES[shell]);
       writeFileSync(file, SCRIPTS[shell]);

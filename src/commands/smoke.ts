@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { Context } from '../context.js';
 import { CacheOpsError, codeOf, type ErrorCode, ExitCode } from '../errors.js';
 import type { Block } from '../output/blocks.js';
@@ -79,7 +79,7 @@ const smokeResult = z.object({
       check: z.string(),
       status: z.enum(['passed', 'failed', 'skipped']),
       ms: z.number(),
-      detail: z.string().nullable(),
+      detail: z.nullable(z.string()),
     }),
   ),
   /** What could not be removed: in Redis for 60 s at most, in an application as its probe's body says. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scene as Surroundings } from './guard.js';
 import { type Restored, takeOver } from './guard.js';
 import { isAlive, signalTo } from './identity.js';
-import { type Journal, openDrills, readJournal, type stateOf } from './journal.js';
+import { type Journal, openDrills, readJournal, stateOf } from './journal.js';
 
 export interface OpenDrill {
   id: string;
@@ -12,7 +12,6 @@ export interface OpenDrill {
   address: string;
   opened_at: string;
   phase: Journal['phase'];
-  /** running: its command line lives; guarded: only its watchdog does; orphaned: nobody looks after it. */
   state: ReturnType<typeof stateOf>;
 }
 
@@ -25,11 +24,7 @@ export function statusOf(state: Surroundings['state']): OpenDrill[] {
     address: journal.address,
     opened_at: journal.openedAt,
     phase: journal.phase,
-    state: isAlive(journal.cli)
-      ? 'running'
-      : journal.watchdog && isAlive(journal.watchdog)
-        ? 'guarded'
-        : 'orphaned',
+    state: stateOf(journal),
   }));
 }
 

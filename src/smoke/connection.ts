@@ -11,7 +11,7 @@ import {
   since,
   unlessAborted,
 } from './check.js';
-import { OwnKeys } from './keys.js';
+import { OwnKeys, reasonOf } from './keys.js';
 import { checkOpen, skipAfter } from './redis.js';
 
 /** Milliseconds to connect at most, however long an answer may take. */
@@ -41,7 +41,7 @@ export async function checkRedis(target: RedisTarget, run: Run): Promise<Check[]
     if (opening.isDone) throw error;
     const detail = opening.signal.aborted
       ? `no connection within ${opening.limit} ms`
-      : messageOf(error).replace(`${target.name}: `, '');
+      : reasonOf(messageOf(error).replace(`${target.name}: `, ''), run.timeout);
     const ping = report(run, {
       ...of,
       check: 'ping',

@@ -13,7 +13,11 @@ afterEach(() => estate.stop());
 const journalOf = async () =>
   JSON.parse((await estate.run(['drill', 'status', '--json'])).stdout).open[0];
 const answersAgain = () => until(() => estate.answers(), { timeout: 10_000 });
-const closed = () => until(async () => (await journalOf()) === undefined, { timeout: 10_000 });
+/** One that was killed before its watchdog stood has broken nothing: it lies there until the next drill. */
+const closed = () =>
+  until(async () => ['abandoned', undefined].includes((await journalOf())?.state), {
+    timeout: 10_000,
+  });
 
 /** The watchdog's process id, from the journal of the one open drill. */
 async function watchdogOf(): Promise<number> {

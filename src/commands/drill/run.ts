@@ -170,6 +170,11 @@ function selectApplications(
 async function runAndReport(context: Context, plan: Plan, flags: Flags): Promise<Report> {
   const { stdout, settings } = context;
   const asLines = settings.json || !stdout.isTTY;
+  // Before anything is broken: an upgrade in the middle of a drill takes the files away.
+  const [{ junit }] = await Promise.all([
+    import('../../output/junit.js'),
+    import('../../output/terminal.js'),
+  ]);
   const { report, samples, folder } = await runDrill(plan, {
     ...context,
     onEvent(event) {
@@ -185,7 +190,6 @@ async function runAndReport(context: Context, plan: Plan, flags: Flags): Promise
     result: report.restored ? report.verdict : 'not restored',
     detail: { id: report.id, restored_by: report.restored_by },
   });
-  const { junit } = await import('../../output/junit.js');
   const texts = {
     markdown: markdown(report),
     junit: junit(`drill ${report.drill}`, junitCases(report)),
