@@ -134,6 +134,9 @@ export async function openChannel(access: Access, { timeout, signal }: Limits): 
     return result;
   };
   try {
+    const { tls } = access;
+    // Loading it is not to count as time of the handshake.
+    if (tls) await import('node:tls');
     const addresses =
       'path' in endpoint
         ? []
@@ -144,11 +147,10 @@ export async function openChannel(access: Access, { timeout, signal }: Limits): 
       socket = connectSocket(endpoint, addresses, left());
       return ready(socket, 'connect');
     });
-    const { tls } = access;
     if (tls) {
-      await step('tls', () => {
-        socket = upgrade(socket as unknown as Socket, endpoint, tls);
-        return ready(socket, 'secureConnect');
+      await step('tls', async () => {
+        socket = await upgrade(socket as unknown as Socket, endpoint, tls);
+        await ready(socket, 'secureConnect');
       });
     }
     const channel = new Channel(socket as unknown as Socket, timeout);

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, type Socket, type TcpNetConnectOpts, connect as tcp } from 'node:net';
-import { type ConnectionOptions, connect as tls } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import type { Endpoint } from './target.js';
 
 /** No answer within the limit. */
@@ -55,7 +55,13 @@ export function connectSocket(
 }
 
 /** Begins the TLS handshake on an open connection. The certificate is checked against `endpoint`'s host. */
-export function upgrade(socket: Socket, endpoint: Endpoint, options: ConnectionOptions): Socket {
+export async function upgrade(
+  socket: Socket,
+  endpoint: Endpoint,
+  options: ConnectionOptions,
+): Promise<Socket> {
+  // Most connections are plain, and Node's TLS takes 3 ms to load.
+  const { connect: tls } = await import('node:tls');
   const host = 'path' in endpoint ? undefined : endpoint.host;
   const secure = tls({
     socket,

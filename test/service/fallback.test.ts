@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../src/service/connection/client.js';
-import type { RedisServer } from '../servers/redis.js';
+import { isRunning, type RedisServer } from '../servers/redis.js';
 import { until } from '../servers/wait.js';
 import { redisFor, restart, serviceFor, traffic } from './harness.js';
 
@@ -36,7 +36,9 @@ describe('at start', () => {
 
   it('starts in memory when Redis is down, and uses it once it is up', async () => {
     const redis = await redisFor();
+    const { pid } = redis;
     redis.kill('SIGKILL');
+    await until(() => !isRunning(pid));
     const start = performance.now();
     const service = await serviceFor({ REDIS_URL: redis.url });
     expect(performance.now() - start).toBeLessThan(700);
