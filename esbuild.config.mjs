@@ -39,7 +39,11 @@ const oneCore = {
 };
 
 await build({
-  entryPoints: { main: 'src/main.ts', service: 'src/service/main.ts' },
+  entryPoints: {
+    main: 'src/main.ts',
+    service: 'src/service/main.ts',
+    worker: 'src/service/worker/main.ts',
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,

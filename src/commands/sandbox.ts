@@ -12,8 +12,9 @@ export function register(command: Command, context: Context): void {
   command.addHelpText(
     'after',
     `
-The sandbox is a real Redis with AOF and a password, a real Postgres, and two instances of the
-reference service, on free ports of the loopback. Every other command uses it with --sandbox.
+The sandbox is a real Redis with AOF and a password, a real Postgres, two instances of the reference
+service, and a worker of a BullMQ and a pg-boss queue whose jobs succeed, fail, hang or are delayed.
+All of it is on free ports of the loopback. Every other command uses it with --sandbox.
 
 Examples:
   $ cache-ops sandbox up                            up in seconds; says so when it is up already
@@ -81,7 +82,10 @@ export type SandboxDownResult = z.infer<typeof downResult>;
 
 export async function up(context: Context): Promise<SandboxUpResult> {
   const began = context.now();
-  const progress = await startProgress(context, 'Starting Redis, Postgres and two services');
+  const progress = await startProgress(
+    context,
+    'Starting Redis, Postgres, two services and a worker',
+  );
   try {
     const result = await sandboxUp(context);
     return upResult.parse({ ...result, took_ms: context.now() - began });

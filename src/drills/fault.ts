@@ -5,9 +5,9 @@ import { messageOf } from '../errors.js';
 import type { Host } from '../io.js';
 import { openChannel, StageError } from '../redis/channel.js';
 import { ReplyError } from '../redis/resp.js';
+import { isAlive, signalTo } from '../state/identity.js';
 import type { Fault } from './drivers/driver.js';
 import { launch, runShell } from './drivers/shell.js';
-import { isAlive, signalTo } from './identity.js';
 
 /** Longest time for a server to stop: with a big data set it writes a file first. */
 const STOP_LIMIT = 30_000;

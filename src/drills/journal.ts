@@ -11,8 +11,8 @@ import {
   stateWrite,
   writeDurably,
 } from '../state/folder.js';
+import { type Identity, isAlive } from '../state/identity.js';
 import { faultSchema } from './drivers/driver.js';
-import { type Identity, isAlive } from './identity.js';
 
 const identity = z.object({ pid: z.number(), started: z.string() });
 

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive, signalTo } from '../state/identity.js';
 import type { Scene as Surroundings } from './guard.js';
 import { type Restored, takeOver } from './guard.js';
-import { isAlive, signalTo } from './identity.js';
 import { type Journal, openDrills, readJournal, stateOf } from './journal.js';
 
 export interface OpenDrill {

@@ -5,8 +5,8 @@ import { messageOf } from '../errors.js';
 import type { Io } from '../io.js';
 import { audit } from '../state/audit.js';
 import type { State } from '../state/folder.js';
+import { type Identity, identify } from '../state/identity.js';
 import { inject, restore } from './fault.js';
-import { type Identity, identify } from './identity.js';
 import { amendJournal, archive, claim, readJournal } from './journal.js';
 import { LEASE, type Notice, type Order, readMessages, type Trigger } from './protocol.js';
 

@@ -14,6 +14,16 @@ export interface Secrets {
   postgres: string;
 }
 
+/** With the password in it: never to be shown. */
+export function redisUrl({ port }: RedisMember, { redis }: Secrets): string {
+  return `redis://:${redis}@127.0.0.1:${port}`;
+}
+
+/** With the password in it: never to be shown. */
+export function postgresUrl({ port }: PostgresMember, { postgres }: Secrets): string {
+  return `postgres://postgres:${postgres}@127.0.0.1:${port}/postgres`;
+}
+
 /** How the reference service is asked. */
 export function applicationConfig(url: string): ApplicationConfig {
   return {
@@ -41,9 +51,8 @@ export function writeConfig(
 ): void {
   const { redis, postgres, services } = servers;
   const folder = siteFolder(state);
-  const postgresUrl = `postgres://postgres:${secrets.postgres}@${postgres.address}/postgres`;
   writeDurably(join(folder, 'redis.password'), `${secrets.redis}\n`);
-  writeDurably(join(folder, 'postgres.url'), `${postgresUrl}\n`);
+  writeDurably(join(folder, 'postgres.url'), `${postgresUrl(postgres, secrets)}\n`);
   const text = JSON.stringify; // A JSON string is a YAML string.
   writeDurably(
     join(folder, 'cache-ops.yaml'),

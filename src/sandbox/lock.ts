@@ -2,10 +2,10 @@ import { existsSync, linkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
-import { identify, isAlive } from '../drills/identity.js';
 import { CacheOpsError, codeOf } from '../errors.js';
 import type { Host } from '../io.js';
 import { makeFolder, namesIn, readJson, stateWrite } from '../state/folder.js';
+import { identify, isAlive } from '../state/identity.js';
 
 const holderSchema = z.object({
   pid: z.number(),

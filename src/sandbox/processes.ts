@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Identity, identify, signalTo } from '../drills/identity.js';
 import { CacheOpsError } from '../errors.js';
 import type { Host } from '../io.js';
+import { type Identity, identify, signalTo } from '../state/identity.js';
 
 /** Environment variable of every process of a sandbox; its value is the sandbox's folder. */
 export const MARK = 'CACHE_OPS_SANDBOX';

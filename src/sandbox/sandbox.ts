@@ -1,19 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { signalTo } from '../drills/identity.js';
 import { archive, openDrills, readJournal, stateOf } from '../drills/journal.js';
 import { CacheOpsError, messageOf } from '../errors.js';
 import type { Io } from '../io.js';
 import type { State } from '../state/folder.js';
+import { signalTo } from '../state/identity.js';
 import { type Binaries, findBinaries } from './binaries.js';
-import { writeConfig } from './config.js';
+import { postgresUrl, redisUrl, writeConfig } from './config.js';
 import { type Holder, holderNow, lock } from './lock.js';
 import { startPostgres } from './postgres.js';
 import { endAll, type Found, processesIn } from './processes.js';
 import { startRedis } from './redis.js';
-import { serviceProgram, startService } from './service.js';
+import { builtProgram, startService } from './service.js';
 import { clearSite, makeSite, readSite, type Site, siteFolder, writeSite } from './site.js';
+import { startWorker } from './worker.js';
 
 /** The world that the sandbox is made in. */
 export interface Scene extends Pick<Io, 'env' | 'host' | 'signal'> {
@@ -24,7 +25,7 @@ export interface MemberStatus {
   name: string;
   running: boolean;
   pid: number | null;
-  /** Unknown of a sandbox that was not finished. */
+  /** Null of what listens nowhere, and unknown of a sandbox that was not finished. */
   address: string | null;
 }
 
@@ -85,14 +86,14 @@ function readPid(file: string): number | undefined {
 export async function sandboxUp(scene: Scene): Promise<SandboxStatus & { already: boolean }> {
   const { state, host, signal } = scene;
   const binaries = findBinaries(scene.env);
-  const program = serviceProgram(host);
+  const programs = { service: builtProgram(host, 'service'), worker: builtProgram(host, 'worker') };
   const held = await lock(siteFolder(state), 'up', { host, signal });
   try {
     const before = sandboxStatus(state);
     if (before.state === 'up') return { ...before, already: true };
     await clear(scene);
     try {
-      await start(scene, binaries, program);
+      await start(scene, binaries, programs);
     } catch (error) {
       await clear(scene);
       throw error;
@@ -103,7 +104,11 @@ export async function sandboxUp(scene: Scene): Promise<SandboxStatus & { already
   }
 }
 
-async function start(scene: Scene, binaries: Binaries, program: string): Promise<void> {
+async function start(
+  scene: Scene,
+  binaries: Binaries,
+  programs: { service: string; worker: string },
+): Promise<void> {
   const { state, env, signal } = scene;
   const { folder } = makeSite(state, env);
   // Letters and digits only: no place needs to quote them.
@@ -111,20 +116,29 @@ async function start(scene: Scene, binaries: Binaries, program: string): Promise
   // The first failure keeps the others from starting anything more.
   const failed = new AbortController();
   const inner = { ...scene, signal: AbortSignal.any([signal, failed.signal]) };
-  const startRedisAndServices = async () => {
-    const redis = await startRedis(binaries.redisServer, folder, secrets.redis, inner);
-    const url = `redis://:${secrets.redis}@${redis.address}`;
-    const services = await Promise.all(
-      ['service-1', 'service-2'].map((name) => startService(name, program, folder, url, inner)),
+  const redisStarted = startRedis(binaries.redisServer, folder, secrets.redis, inner);
+  const postgresStarted = startPostgres(binaries.postgresBin, folder, secrets.postgres, inner);
+  const startServices = async () => {
+    const url = redisUrl(await redisStarted, secrets);
+    return Promise.all(
+      ['service-1', 'service-2'].map((name) =>
+        startService(name, programs.service, folder, url, inner),
+      ),
     );
-    return { redis, services };
+  };
+  const startTheWorker = async () => {
+    const [one, other] = await Promise.all([redisStarted, postgresStarted]);
+    const urls = { redis: redisUrl(one, secrets), postgres: postgresUrl(other, secrets) };
+    return startWorker(programs.worker, folder, urls, inner);
   };
   try {
-    const [{ redis, services }, postgres] = await Promise.all([
-      startRedisAndServices(),
-      startPostgres(binaries.postgresBin, folder, secrets.postgres, inner),
+    const [redis, postgres, services, worker] = await Promise.all([
+      redisStarted,
+      postgresStarted,
+      startServices(),
+      startTheWorker(),
     ]);
-    const members = [redis, postgres, ...services].map(({ name, address, pidFile }) => ({
+    const members = [redis, postgres, ...services, worker].map(({ name, address, pidFile }) => ({
       name,
       address,
       pidFile,

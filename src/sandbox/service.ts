@@ -12,13 +12,13 @@ export interface ServiceMember extends Member {
   url: string;
 }
 
-/** The built reference service: beside the command, in the repository as in the package. */
-export function serviceProgram({ entry }: Host): string {
-  const program = join(dirname(realpathSync(entry)), '..', 'dist', 'service.js');
+/** The built reference service or its worker: beside the command, in the repository as in the package. */
+export function builtProgram({ entry }: Host, name: 'service' | 'worker'): string {
+  const program = join(dirname(realpathSync(entry)), '..', 'dist', `${name}.js`);
   if (existsSync(program)) return program;
   throw new CacheOpsError(
     'unavailable',
-    `the reference service is not there: ${program}`,
+    `the reference ${name} is not there: ${program}`,
     'in a clone of the repository: npm run build',
   );
 }

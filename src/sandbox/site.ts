@@ -8,7 +8,8 @@ import { isLock } from './lock.js';
 
 const memberSchema = z.object({
   name: z.string(),
-  address: z.string(),
+  /** Null of what listens nowhere. */
+  address: z.nullable(z.string()),
   /** Its first line is the process's number. */
   pidFile: z.string(),
 });

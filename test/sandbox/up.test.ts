@@ -18,7 +18,7 @@ interface Result {
   folder: string;
   already: boolean;
   took_ms: number;
-  processes: { name: string; running: boolean; pid: number; address: string }[];
+  processes: { name: string; running: boolean; pid: number; address: string | null }[];
 }
 
 const member = (name: string, { processes }: Result = up) => {
@@ -26,7 +26,7 @@ const member = (name: string, { processes }: Result = up) => {
   if (!found) throw new Error(`no ${name}`);
   return found;
 };
-const port = (name: string) => Number(member(name).address.split(':').at(-1));
+const port = (name: string) => Number(member(name).address?.split(':').at(-1));
 const status = async () => JSON.parse((await world.cli('sandbox', 'status', '--json')).stdout);
 
 beforeAll(async () => {
@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => world.remove());
 
 describe('sandbox up', () => {
-  it('is up within 5 s with a Redis, a Postgres and two services', () => {
+  it('is up within 5 s with a Redis, a Postgres, two services and a worker', () => {
     expect(up).toMatchObject({ state: 'up', already: false });
     expect(up.took_ms).toBeLessThan(5_000);
     expect(up.processes.map(({ name, running }) => [name, running])).toEqual([
@@ -51,6 +51,7 @@ describe('sandbox up', () => {
       ['postgres', true],
       ['service-1', true],
       ['service-2', true],
+      ['worker', true],
     ]);
   });
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ControlConfig } from '../../config/schema.js';
 import { CacheOpsError, codeOf } from '../../errors.js';
 import type { Host } from '../../io.js';
-import { identify, programOf } from '../identity.js';
+import { identify, programOf } from '../../state/identity.js';
 import type { Driver } from './driver.js';
 import { rehearseShell } from './shell.js';
 
