@@ -31,6 +31,7 @@ function output(name: 'stdout' | 'stderr'): Output {
   };
   return {
     write: (text) => void stream().write(text),
+    drained: () => drained(stream()),
     get isTTY() {
       return stream().isTTY === true;
     },
@@ -38,6 +39,21 @@ function output(name: 'stdout' | 'stderr'): Output {
       return stream().columns ?? 80;
     },
   };
+}
+
+/** Waits for a slow reader; not for one that has gone, nor for a full disk. */
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  if (!stream.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    const ends = ['drain', 'error', 'close'];
+    const done = () => {
+      for (const end of ends) stream.off(end, done);
+      controller.signal.removeEventListener('abort', done);
+      resolve();
+    };
+    for (const end of ends) stream.on(end, done);
+    controller.signal.addEventListener('abort', done);
+  });
 }
 
 const host: Host = {

@@ -39,6 +39,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/drill.js'),
   },
   {
+    name: 'queue',
+    summary: 'find, read, retry, cancel and clean jobs, of BullMQ and pg-boss',
+    load: () => import('./commands/queue.js'),
+  },
+  {
     name: 'sandbox',
     summary: 'a throwaway estate with real servers on this machine',
     load: () => import('./commands/sandbox.js'),

@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';
+import { recallAll } from '../queues/known.js';
 import { queueNames } from './queues.js';
 import type { Candidate, LiveKind } from './walk.js';
 
@@ -18,14 +19,15 @@ export async function liveNames(
     ...(flags.config !== undefined && { config: flags.config }),
     sandbox: flags.sandbox === true,
   };
-  const names = await namesOf(await context.config(), kind);
+  const names = await namesOf(context, await context.config(), kind);
   // A name with a tab or a line break in it cannot be passed on, nor typed.
   return names.filter(({ value }) => printable(value) === value);
 }
 
-async function namesOf(config: Config, kind: LiveKind): Promise<Candidate[]> {
+async function namesOf({ state }: Context, config: Config, kind: LiveKind): Promise<Candidate[]> {
   // AbortSignal.timeout keeps no process alive.
-  if (kind === 'queues') return queueNames(config, AbortSignal.timeout(LIMIT), LIMIT);
+  if (kind === 'queues')
+    return queueNames(config, AbortSignal.timeout(LIMIT), LIMIT, recallAll(state, config));
   if (kind === 'redis')
     return Object.entries(config.redis).map(([value, { roles }]) => ({
       value,

@@ -1,19 +1,22 @@
 import type { Config } from '../config/load.js';
 import type { QueueConfig } from '../config/schema.js';
-import { literal, queueOf } from '../queues/bullmq/keys.js';
-import { type Channel, demand, type Limits, openChannel } from '../redis/channel.js';
+import { findQueues } from '../queues/bullmq/discover.js';
+import { openNodes } from '../queues/bullmq/nodes.js';
+import type { QueueRef } from '../queues/queue.js';
+import type { Channel, Limits } from '../redis/channel.js';
 import { redisTarget } from '../redis/target.js';
-import { findNodes } from '../redis/topology.js';
 import type { Candidate } from './walk.js';
 
 /**
  * The names of the configured queues that have been found when `signal` is aborted: of a large
- * Redis some. A server that does not answer has none. Reads only.
+ * Redis some, of a server that does not answer none. Where the search did not come to its end, those
+ * that are `remembered` come with them. Reads only.
  */
 export async function queueNames(
   config: Config,
   signal: AbortSignal,
   timeout: number,
+  remembered: readonly QueueRef[] = [],
 ): Promise<Candidate[]> {
   const found = new Map<string, Candidate>();
   const add = (value: string, about: string) => void found.set(value, { value, about });
@@ -25,7 +28,11 @@ export async function queueNames(
         : bossQueues(config, queue, limits, add),
     ),
   );
-  await Promise.race([searches, aborted(signal)]);
+  const ends = await Promise.race([searches, aborted(signal)]);
+  if (!ends?.every(({ status }) => status === 'fulfilled')) {
+    for (const { queue, scope, source } of remembered)
+      if (!found.has(queue)) add(queue, `${scope} on ${source}`);
+  }
   return [...found.values()].sort((a, b) => (a.value < b.value ? -1 : 1));
 }
 
@@ -38,43 +45,18 @@ async function bullmqQueues(
   limits: Limits & { signal: AbortSignal },
   add: Add,
 ): Promise<void> {
-  const target = redisTarget(config, redis);
-  const masters =
-    target.kind === 'node'
-      ? target.seeds
-      : (await findNodes(target, limits))
-          .filter(({ role }) => role === 'master')
-          .map(({ access }) => access);
-  await Promise.all(
-    masters.map(async (access) => {
-      const channel = await openChannel(access, limits);
-      try {
-        for await (const queue of scanQueues(channel, prefix, limits.signal))
-          add(queue, `BullMQ, ${prefix} on ${redis}`);
-      } finally {
-        channel.close();
+  const nodes = openNodes(redisTarget(config, redis), limits);
+  try {
+    const search = async (channel: Channel) => {
+      for await (const { scope, queue } of findQueues(channel, [prefix])) {
+        if (scope === prefix) add(queue, `BullMQ, ${prefix} on ${redis}`);
+        if (limits.signal.aborted) return;
       }
-    }),
-  );
-}
-
-/** Queues under a prefix, by their `meta` keys: each is checked, as somebody else's may end so too. */
-async function* scanQueues(channel: Channel, prefix: string, signal: AbortSignal) {
-  let cursor = '0';
-  do {
-    const reply = await channel.send(
-      'SCAN',
-      cursor,
-      'MATCH',
-      `${literal(prefix)}:*:meta`,
-      'COUNT',
-      1_000,
-    );
-    const [next, keys] = demand(reply) as [string, string[]];
-    const marks = await channel.pipeline(keys.map((key) => ['HEXISTS', key, 'opts.maxLenEvents']));
-    for (const [index, key] of keys.entries()) if (marks[index] === 1) yield queueOf(prefix, key);
-    cursor = next;
-  } while (cursor !== '0' && !signal.aborted);
+    };
+    await Promise.all((await nodes.masters()).map(search));
+  } finally {
+    nodes.close();
+  }
 }
 
 /** Queues of pg-boss 10 and later; older ones have no table of them, only jobs. */

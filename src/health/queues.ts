@@ -4,14 +4,15 @@ import { messageOf } from '../errors.js';
 import { readPostgres } from '../postgres/client.js';
 import { explainPostgres } from '../postgres/explain.js';
 import { postgresTargets } from '../postgres/target.js';
-import { snapshotQueues } from '../queues/bullmq/snapshot.js';
+import { openNodes } from '../queues/bullmq/nodes.js';
+import { reader } from '../queues/bullmq/reading.js';
+import { snapshotsOf } from '../queues/bullmq/snapshot.js';
 import { findSchemas } from '../queues/pgboss/schemas.js';
 import { snapshotBossQueues } from '../queues/pgboss/snapshot.js';
 import type { QueueSnapshot } from '../queues/queue.js';
-import { type Limits, openChannel } from '../redis/channel.js';
+import type { Limits } from '../redis/channel.js';
 import { within } from '../redis/socket.js';
 import { redisTarget } from '../redis/target.js';
-import { findNodes } from '../redis/topology.js';
 import { worst } from './finding.js';
 import type { QueueLine } from './result.js';
 import { judgeQueue } from './thresholds.js';
@@ -41,27 +42,26 @@ export async function inspectQueues(
 type BullmqEntry = Extract<QueueConfig, { engine: 'bullmq' }>;
 type BossEntry = Extract<QueueConfig, { engine: 'pgboss' }>;
 
-/** On a cluster every master is asked: a queue's keys are on one of them, its workers on any. */
 async function bullmqQueues(
   config: Config,
   { redis, prefix }: BullmqEntry,
   now: number,
   limits: Limits,
 ): Promise<QueueSnapshot[]> {
-  const nodes = await findNodes(redisTarget(config, redis), limits);
-  // A lone replica is read as well as a master would be.
-  const masters = nodes.length === 1 ? nodes : nodes.filter(({ role }) => role === 'master');
-  const perMaster = await Promise.all(
-    masters.map(async ({ access }) => {
-      const channel = await openChannel(access, limits);
-      try {
-        return await within(limits.timeout, snapshotQueues(channel, redis, prefix, now));
-      } finally {
-        channel.close();
-      }
-    }),
-  );
-  return perMaster.flat();
+  const nodes = openNodes(redisTarget(config, redis), limits);
+  const read = async () => {
+    const queues = await reader(nodes, [prefix]).discover();
+    return snapshotsOf(
+      nodes,
+      queues.filter(({ scope }) => scope === prefix),
+      now,
+    );
+  };
+  try {
+    return await within(limits.timeout, read());
+  } finally {
+    nodes.close();
+  }
 }
 
 async function bossQueues(

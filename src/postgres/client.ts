@@ -15,44 +15,104 @@ export type Query = <Row extends pg.QueryResultRow>(
 ) => Promise<Row[]>;
 
 /**
- * Opens one connection, runs `work` in a read-only transaction, and closes it. The transaction says
- * so itself rather than the session: behind a pooler (PgBouncer) a session's setting would reach
- * other clients, and start-up options are refused. Each answer is awaited for `timeout` ms at most,
- * by the server as well, so that no statement goes on after we have left.
+ * One connection, made at the first use and kept until it is closed. Each piece of work is one
+ * transaction that says what it is itself rather than the session: behind a pooler (PgBouncer) a
+ * session's setting would reach other clients, and start-up options are refused. Each answer is
+ * awaited for `timeout` ms at most, by the server as well, so that no statement goes on after we
+ * have left. Works that are begun together wait for one another.
  */
+export interface PostgresSession {
+  /** In a transaction that Postgres itself keeps from writing. An abort ends it at once. */
+  read<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  /** In a transaction that is committed, or undone when `work` throws. An abort waits for its end. */
+  write<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function openPostgres({ url }: PostgresTarget, limits: Limits): PostgresSession {
+  const { timeout, signal } = limits;
+  let client: pg.Client | undefined;
+  let lost: Error | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function connected(): Promise<pg.Client> {
+    if (client) return client;
+    lost = undefined;
+    const fresh = new pg.Client({
+      connectionString: url,
+      connectionTimeoutMillis: timeout,
+      query_timeout: timeout,
+      application_name: 'cache-ops',
+    });
+    // Without a listener a connection that breaks between two statements ends the process.
+    fresh.on('error', (error) => {
+      lost = error;
+      if (client === fresh) client = undefined;
+    });
+    client = fresh;
+    await fresh.connect();
+    return fresh;
+  }
+
+  function leave(): void {
+    const leaving = client;
+    client = undefined;
+    void leaving?.end().catch(() => {});
+  }
+
+  async function transact<T>(
+    mode: 'READ ONLY' | 'READ WRITE',
+    work: (query: Query) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    if (mode === 'READ ONLY') signal?.addEventListener('abort', leave, { once: true });
+    try {
+      const current = await connected();
+      const longest = Math.ceil(timeout);
+      await current.query(
+        `BEGIN TRANSACTION ${mode}; SET LOCAL statement_timeout = ${longest}; SET LOCAL datestyle = ISO`,
+      );
+      const query: Query = async (text, values) => (await current.query(text, values)).rows;
+      const result = await work(query);
+      await current.query(mode === 'READ ONLY' ? 'ROLLBACK' : 'COMMIT');
+      return result;
+    } catch (error) {
+      // The connection goes with its transaction: whatever state it is in, nothing stays open.
+      leave();
+      if (mode === 'READ ONLY') signal?.throwIfAborted();
+      throw lost && messageOf(error) === 'Connection terminated' ? lost : error;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+    }
+  }
+
+  function inTurn<T>(begin: () => Promise<T>): Promise<T> {
+    const turn = last.then(begin, begin);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  return {
+    read: (work) => inTurn(() => transact('READ ONLY', work)),
+    write: (work) => inTurn(() => transact('READ WRITE', work)),
+    async close() {
+      await last;
+      leave();
+    },
+  };
+}
+
+/** Opens one connection, runs `work` in a read-only transaction, and closes it. */
 export async function readPostgres<T>(
-  { url }: PostgresTarget,
-  { timeout, signal }: Limits,
+  target: PostgresTarget,
+  limits: Limits,
   work: (query: Query) => Promise<T>,
 ): Promise<T> {
-  signal?.throwIfAborted();
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: timeout,
-    query_timeout: timeout,
-    application_name: 'cache-ops',
-  });
-  let lost: Error | undefined;
-  // Without a listener a connection that breaks between two statements ends the process.
-  client.on('error', (error) => {
-    lost = error;
-  });
-  const leave = () => void client.end().catch(() => {});
-  signal?.addEventListener('abort', leave, { once: true });
+  const session = openPostgres(target, limits);
   try {
-    await client.connect();
-    await client.query('BEGIN TRANSACTION READ ONLY');
-    await client.query(`SET LOCAL statement_timeout = ${Math.ceil(timeout)}`);
-    const query: Query = async (text, values) => (await client.query(text, values)).rows;
-    const result = await work(query);
-    await client.query('ROLLBACK');
-    return result;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw lost && messageOf(error) === 'Connection terminated' ? lost : error;
+    return await session.read(work);
   } finally {
-    signal?.removeEventListener('abort', leave);
-    leave();
+    await session.close();
   }
 }
 

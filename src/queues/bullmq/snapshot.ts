@@ -1,35 +1,43 @@
 import type { Channel } from '../../redis/channel.js';
 import type { Reply } from '../../redis/resp.js';
-import type { QueueSnapshot } from '../queue.js';
-import { discoverQueues } from './discover.js';
-import { key, workerName } from './keys.js';
+import type { QueueRef, QueueSnapshot } from '../queue.js';
+import { isMarker, key, workerName } from './keys.js';
+import type { Nodes } from './nodes.js';
 
 /**
- * Every queue under a prefix on one node as it stands, at `now` (ms since 1970). Raw reads only:
- * BullMQ's getJobs may remove a marker that an older version has left.
+ * Queues as they stand at `now` (ms since 1970), in the order given. Raw reads only: BullMQ's
+ * getJobs may remove a marker that an older version has left.
  */
-export async function snapshotQueues(
-  channel: Channel,
-  source: string,
-  prefix: string,
+export async function snapshotsOf(
+  nodes: Nodes,
+  queues: readonly QueueRef[],
   now: number,
 ): Promise<QueueSnapshot[]> {
-  const queues = await discoverQueues(channel, prefix);
   if (queues.length === 0) return [];
-  const clients = await clientNames(channel);
+  const masters = await nodes.masters();
+  const owners = await Promise.all(queues.map((queue) => nodes.of(queue)));
+  const clients = new Map(
+    [...new Set(owners)].map((channel) => [channel, clientsOf(channel)] as const),
+  );
   return Promise.all(
-    queues.map(async (queue) => ({
-      engine: 'bullmq' as const,
-      source,
-      scope: prefix,
-      queue,
-      ...(await countsOf(channel, prefix, queue, now)),
-      workers: clients ? workersOf(clients, prefix, queue) : null,
-    })),
+    queues.map(async ({ engine, source, scope, queue }, index) => {
+      const channel = owners[index] as Channel;
+      const counts = await countsOf(channel, scope, queue, now);
+      const list = await clients.get(channel);
+      const workers = list ? workersOf(list, scope, queue, masters.length > 1) : null;
+      return { engine, source, scope, queue, ...counts, workers };
+    }),
   );
 }
 
-async function countsOf(channel: Channel, prefix: string, queue: string, now: number) {
+type Counts = Omit<QueueSnapshot, keyof QueueRef | 'workers'>;
+
+async function countsOf(
+  channel: Channel,
+  prefix: string,
+  queue: string,
+  now: number,
+): Promise<Counts> {
   const at = (part: string) => key(prefix, queue, part);
   const [wait, held, prioritized, active, delayed, blocked, completed, failed, paused, ...ends] =
     (await channel.pipeline([
@@ -45,23 +53,21 @@ async function countsOf(channel: Channel, prefix: string, queue: string, now: nu
       // Jobs are taken from the right end.
       ['LRANGE', at('wait'), -2, -1],
       ['LRANGE', at('paused'), -2, -1],
-      ['ZRANGE', at('prioritized'), 0, 0],
+      ['ZRANGE', at('prioritized'), 0, 1],
     ])) as Reply[];
   const ids = ends.flatMap((end) => (Array.isArray(end) ? end.map(String) : []));
+  const jobs = ids.filter((id) => !isMarker(id));
   return {
-    waiting: number(wait) + number(held) + number(prioritized),
+    waiting: number(wait) + number(held) + number(prioritized) - (ids.length - jobs.length),
     active: number(active),
     delayed: number(delayed),
     blocked: number(blocked),
     completed: number(completed),
     failed: number(failed),
     paused: paused !== null && paused !== undefined,
-    oldest_waiting_ms: await oldest(channel, ids.filter(isJob).map(at), now),
+    oldest_waiting_ms: await oldest(channel, jobs.map(at), now),
   };
 }
-
-/** BullMQ before 5 left markers such as `0:0` among the ids. */
-const isJob = (id: string) => !id.startsWith('0:');
 
 async function oldest(channel: Channel, jobs: string[], now: number): Promise<number | null> {
   if (jobs.length === 0) return null;
@@ -73,16 +79,36 @@ async function oldest(channel: Channel, jobs: string[], now: number): Promise<nu
   return since.length > 0 ? Math.max(0, now - Math.min(...since)) : null;
 }
 
-/** The names of all connections; undefined when the user may not list them. */
-async function clientNames(channel: Channel): Promise<string[] | undefined> {
-  const reply = await channel.send('CLIENT', 'LIST');
-  if (typeof reply !== 'string') return undefined;
-  return reply.split('\n').flatMap((line) => / name=(\S+)/.exec(line)?.[1] ?? []);
+interface Client {
+  name: string;
+  command: string;
 }
 
-function workersOf(clients: string[], prefix: string, queue: string): number {
-  const name = workerName(prefix, queue);
-  return clients.filter((client) => client === name || client.startsWith(`${name}:w:`)).length;
+/** All connections of a node; undefined when the user may not list them. */
+async function clientsOf(channel: Channel): Promise<Client[] | undefined> {
+  const reply = await channel.send('CLIENT', 'LIST');
+  if (typeof reply !== 'string') return undefined;
+  return reply.split('\n').map((line) => ({
+    name: / name=(\S*)/.exec(line)?.[1] ?? '',
+    command: / cmd=(\S*)/.exec(line)?.[1] ?? '',
+  }));
+}
+
+/**
+ * A worker waits on the node that has its queue, on one connection. On a cluster it has others of
+ * that name elsewhere; and BullMQ 5 gives them no name there (`duplicate` of ioredis's Cluster takes
+ * the nodes first), so that somebody who waits namelessly may be a worker of any queue.
+ */
+function workersOf(
+  clients: Client[],
+  prefix: string,
+  queue: string,
+  cluster: boolean,
+): number | null {
+  const own = workerName(prefix, queue);
+  const named = clients.filter(({ name }) => name === own || name.startsWith(`${own}:w:`)).length;
+  const nameless = clients.some(({ name, command }) => name === '' && command === 'bzpopmin');
+  return named === 0 && cluster && nameless ? null : named;
 }
 
 /** An error (a key of another type) counts nothing rather than hide the other figures. */

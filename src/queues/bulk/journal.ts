@@ -1,0 +1,117 @@
+import { appendFileSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import { stateWrite } from '../../state/folder.js';
+import { type Outcome, RESULTS } from '../operation.js';
+import { Groups, groupSchema } from './groups.js';
+import { linesOf } from './lines.js';
+import { queueRef } from './store.js';
+
+/** What became of one job, as it is reported. */
+export interface Reported extends Outcome {
+  /** A run that was killed had begun with it: that run may be who has changed it. */
+  in_doubt: boolean;
+}
+
+const reported = z.extend(queueRef, {
+  id: z.string(),
+  result: z.enum(RESULTS),
+  detail: z.string(),
+  in_doubt: z.boolean(),
+});
+
+/**
+ * A line of the journal. `begin` is on disk before a chunk is applied, `end` after it, with the jobs
+ * that were not done in between. `begin` and `end` count jobs from the start; `offset` is where the
+ * next chunk starts in the file of chosen jobs, in bytes.
+ */
+const lineSchema = z.union([
+  z.object({ begin: z.number(), jobs: z.number() }),
+  z.object({ end: z.number(), offset: z.number(), groups: z.array(groupSchema) }),
+  reported,
+]);
+type Line = z.infer<typeof lineSchema>;
+
+/** How far an operation has come. */
+export interface Journal {
+  /** Jobs with a result, and where the first one without is in the file of chosen jobs. */
+  position: number;
+  offset: number;
+  /** Jobs before this place may have been changed by a run that was killed before it said so. */
+  begun: number;
+  groups: Groups;
+  in_doubt: number;
+  /** The first of those that were not done. */
+  others: Reported[];
+}
+
+const fileOf = (folder: string) => join(folder, 'journal.ndjson');
+
+/** Reads the journal; `keep` others at most are held. A line that was cut off counts for nothing. */
+export async function readJournal(folder: string, keep: number): Promise<Journal> {
+  const journal: Journal = {
+    position: 0,
+    offset: 0,
+    begun: 0,
+    groups: new Groups(),
+    in_doubt: 0,
+    others: [],
+  };
+  if (!existsSync(fileOf(folder))) return journal;
+  // Those of a chunk count when its end is there too.
+  let pending: Reported[] = [];
+  let doubtful = 0;
+  for await (const text of linesOf(fileOf(folder))) {
+    const line = parse(text);
+    if (!line) continue;
+    if ('begin' in line) {
+      journal.begun = Math.max(journal.begun, line.begin + line.jobs);
+      pending = [];
+      doubtful = 0;
+    } else if ('end' in line) {
+      journal.position = line.end;
+      journal.offset = line.offset;
+      for (const { result, detail, example, jobs } of line.groups) {
+        journal.groups.add(result, detail, example, jobs);
+      }
+      journal.in_doubt += doubtful;
+      journal.others.push(...pending.slice(0, keep - journal.others.length));
+    } else {
+      pending.push(line);
+      if (line.in_doubt) doubtful += 1;
+    }
+  }
+  return journal;
+}
+
+export interface JournalFile {
+  /** Appends: a kill of this process does not lose it. */
+  write(lines: Line[]): void;
+  /** What has been written is on disk when it returns: a power cut does not lose it either. */
+  sync(): void;
+  close(): void;
+}
+
+export function openJournal(folder: string): JournalFile {
+  const path = fileOf(folder);
+  const file = stateWrite(path, () => openSync(path, 'a', 0o600));
+  // A line that a kill or a full disk has cut off must not swallow the next one.
+  let torn = true;
+  return {
+    write(lines) {
+      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+      stateWrite(path, () => appendFileSync(file, torn ? `\n${text}` : text));
+      torn = false;
+    },
+    sync: () => stateWrite(path, () => fsyncSync(file)),
+    close: () => closeSync(file),
+  };
+}
+
+function parse(text: string): Line | undefined {
+  try {
+    return lineSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

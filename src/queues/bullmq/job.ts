@@ -1,0 +1,126 @@
+import { ReplyError } from '../../redis/resp.js';
+import type { Job } from '../job.js';
+import type { JobState, QueueRef } from '../queue.js';
+import { dueAt } from './keys.js';
+
+/**
+ * The fields of a job's hash that make `Job.seen`, in this order, a missing one as an empty text.
+ * A retry removes finishedOn, a start counts `ats` up, a failure `atm`, a stall `stc`; versions
+ * before 5 count in `attemptsMade`. Scripts that change a job build the same text.
+ */
+export const SEEN_FIELDS = [
+  'finishedOn',
+  'processedOn',
+  'atm',
+  'attemptsMade',
+  'ats',
+  'stc',
+] as const;
+export const SEEN_SEPARATOR = ',';
+
+/** What a list of jobs is made of; `show` reads the rest. */
+export const JOB_FIELDS = [
+  ...SEEN_FIELDS,
+  'name',
+  'data',
+  'opts',
+  'timestamp',
+  'priority',
+  'failedReason',
+] as const;
+
+/** The fields of a hash that are there. */
+export type Fields = Readonly<Record<string, string | undefined>>;
+
+/** Where a job stands: its state, and its score where that is kept in a sorted set. */
+export interface Place {
+  id: string;
+  state: JobState;
+  score?: number;
+}
+
+export function seenOf(fields: Fields): string {
+  return SEEN_FIELDS.map((name) => fields[name] ?? '').join(SEEN_SEPARATOR);
+}
+
+/** A job from its hash. What cannot be read is left empty, and `problem` says so. */
+export function toJob(queue: QueueRef, { id, state, score }: Place, fields: Fields): Job {
+  const data = parseJson(fields.data);
+  const opts = optionsOf(fields);
+  const whole =
+    fields.name !== undefined &&
+    numberOf(fields.timestamp) !== null &&
+    data.ok &&
+    opts !== undefined;
+  return {
+    ...emptyJob(queue, { id, state }, whole ? null : 'corrupt'),
+    name: fields.name ?? null,
+    priority: numberOf(fields.priority) ?? numberOf(opts?.priority) ?? 0,
+    attempts_made: numberOf(fields.atm) ?? numberOf(fields.attemptsMade) ?? 0,
+    // 0, the default, means one attempt as well.
+    attempts_max: opts ? Math.max(1, numberOf(opts.attempts) ?? 1) : null,
+    created_at: numberOf(fields.timestamp),
+    due_at: state === 'delayed' && score !== undefined ? dueAt(score) : null,
+    started_at: numberOf(fields.processedOn),
+    finished_at: numberOf(fields.finishedOn),
+    error: fields.failedReason ?? null,
+    data: data.value,
+    seen: seenOf(fields),
+  };
+}
+
+/** The state that the fields of a job speak of which stands in no list. */
+export function strayPlace(id: string, fields: Fields | ReplyError): Place {
+  const { finishedOn, failedReason, processedOn }: Fields =
+    fields instanceof ReplyError ? {} : fields;
+  if (finishedOn) return { id, state: failedReason === undefined ? 'completed' : 'failed' };
+  return { id, state: processedOn ? 'active' : 'waiting' };
+}
+
+/** An id behind which there is no hash, or something else than one. */
+export function emptyJob(queue: QueueRef, { id, state }: Place, problem: Job['problem']): Job {
+  return {
+    engine: 'bullmq',
+    source: queue.source,
+    scope: queue.scope,
+    queue: queue.queue,
+    id,
+    name: null,
+    state,
+    priority: 0,
+    attempts_made: 0,
+    attempts_max: null,
+    created_at: null,
+    due_at: null,
+    started_at: null,
+    finished_at: null,
+    error: null,
+    data: undefined,
+    problem,
+    seen: '',
+  };
+}
+
+/** The options that it was added with; undefined when they cannot be read. */
+export function optionsOf({ opts = '{}' }: Fields): Record<string, unknown> | undefined {
+  const { value } = parseJson(opts);
+  return value !== null && typeof value === 'object'
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+export function parseJson(text: string | undefined): { ok: boolean; value: unknown } {
+  if (text === undefined) return { ok: false, value: undefined };
+  try {
+    return { ok: true, value: JSON.parse(text) };
+  } catch {
+    return { ok: false, value: undefined };
+  }
+}
+
+/** Null for what is not there or not a number. */
+export function numberOf(value: unknown): number | null {
+  if (value === undefined || value === null || value === '') return null;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : null;
+}

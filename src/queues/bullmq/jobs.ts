@@ -1,0 +1,142 @@
+import { type Channel, demand } from '../../redis/channel.js';
+import { type Reply, ReplyError } from '../../redis/resp.js';
+import { type JobFilter, matches } from '../filter.js';
+import type { Job } from '../job.js';
+import type { QueueRef } from '../queue.js';
+import { emptyJob, type Fields, JOB_FIELDS, type Place, strayPlace, toJob } from './job.js';
+import { isJobId, key, PARTS, type Part } from './keys.js';
+import { locate, standing } from './places.js';
+import { type Entry, listWindows, zsetWindows } from './windows.js';
+
+/** Characters of job data that a page is to hold at most, when its jobs are like those before. */
+const PAGE = 4_000_000;
+
+/** Jobs that match, of each list and sorted set in turn, in pages of at most 1,000. */
+export async function* jobsOf(
+  channel: Channel,
+  queue: QueueRef,
+  filter: JobFilter,
+): AsyncGenerator<Job[]> {
+  const read = pageReader(channel, queue);
+  const wanted = filter.ids ? namedPages(channel, queue, filter.ids, read) : allPages(filter);
+  for await (const page of wanted) {
+    const found = page.filter((job) => matches(job, filter));
+    if (found.length > 0) yield found;
+  }
+
+  async function* allPages({ states }: JobFilter): AsyncGenerator<Job[]> {
+    for (const part of PARTS) {
+      if (states.length > 0 && !states.includes(part.state)) continue;
+      for await (const window of windowsOf(channel, queue, part, filter))
+        yield* read(
+          window.map((entry) => ({ ...entry, state: part.state })),
+          part,
+        );
+    }
+  }
+}
+
+function windowsOf(
+  channel: Channel,
+  { scope, queue }: QueueRef,
+  { name, kind }: Part,
+  { before, after }: JobFilter,
+): AsyncGenerator<Entry[]> {
+  const at = key(scope, queue, name);
+  if (kind === 'list') return listWindows(channel, at);
+  // The score is the time that a filter's age is about for finished jobs only.
+  if (name !== 'completed' && name !== 'failed') return zsetWindows(channel, at);
+  return zsetWindows(channel, at, { from: before, to: after });
+}
+
+type Read = (places: readonly Place[], part?: Part) => AsyncGenerator<Job[]>;
+
+async function* namedPages(
+  channel: Channel,
+  queue: QueueRef,
+  named: readonly string[],
+  read: Read,
+): AsyncGenerator<Job[]> {
+  const ids = [...new Set(named)].filter(isJobId);
+  const places = await locate(channel, queue, ids);
+  yield* read(ids.flatMap((id) => places.get(id) ?? []));
+  const nowhere = ids.filter((id) => !places.has(id));
+  for (let start = 0; start < nowhere.length; start += 500)
+    yield await strays(channel, queue, nowhere.slice(start, start + 500));
+}
+
+/** Of jobs that stand in no list, those that have a hash nevertheless: no worker will ever take them. */
+async function strays(channel: Channel, queue: QueueRef, ids: string[]): Promise<Job[]> {
+  const hashes = await readFields(channel, queue, ids);
+  return ids.flatMap((id, index): Job[] => {
+    const fields = hashes[index];
+    if (fields === undefined) return [];
+    return [{ ...jobFrom(queue, strayPlace(id, fields), fields), problem: 'corrupt' }];
+  });
+}
+
+/** Reads jobs in pages of a bounded size; those that have left `part` since their id was read are left out. */
+function pageReader(channel: Channel, queue: QueueRef): Read {
+  let size = 100;
+  return async function* read(places, part) {
+    for (let start = 0; start < places.length; ) {
+      const page = places.slice(start, start + size);
+      start += page.length;
+      const hashes = await readFields(
+        channel,
+        queue,
+        page.map(({ id }) => id),
+      );
+      const jobs = page.map((place, index) => jobFrom(queue, place, hashes[index]));
+      const length = hashes.reduce((sum, fields) => sum + lengthOf(fields), 1);
+      size = Math.min(1_000, Math.max(1, Math.floor((PAGE / length) * page.length)));
+      yield await withoutGone(channel, queue, part, jobs);
+    }
+  };
+}
+
+function lengthOf(fields: Fields | ReplyError | undefined): number {
+  return fields === undefined || fields instanceof ReplyError ? 0 : (fields.data?.length ?? 0);
+}
+
+async function withoutGone(
+  channel: Channel,
+  queue: QueueRef,
+  part: Part | undefined,
+  jobs: Job[],
+): Promise<Job[]> {
+  const ghosts = jobs.filter(({ problem }) => problem === 'ghost').map(({ id }) => id);
+  if (ghosts.length === 0 || part === undefined) return jobs;
+  const there = await standing(channel, queue, part, ghosts);
+  return jobs.filter(({ id, problem }) => problem !== 'ghost' || there.has(id));
+}
+
+function jobFrom(queue: QueueRef, place: Place, fields: Fields | ReplyError | undefined): Job {
+  if (fields === undefined) return emptyJob(queue, place, 'ghost');
+  if (fields instanceof ReplyError) return emptyJob(queue, place, 'corrupt');
+  return toJob(queue, place, fields);
+}
+
+/** The hash of each job: an error for a key of another type, undefined where there is none. */
+export async function readFields(
+  channel: Channel,
+  { scope, queue }: QueueRef,
+  ids: readonly string[],
+): Promise<(Fields | ReplyError | undefined)[]> {
+  const replies = await channel.pipeline(
+    ids.map((id) => ['HMGET', key(scope, queue, id), ...JOB_FIELDS]),
+  );
+  return replies.map(toFields);
+}
+
+function toFields(reply: Reply): Fields | ReplyError | undefined {
+  if (reply instanceof ReplyError && reply.code === 'WRONGTYPE') return reply;
+  const values = demand(reply) as (string | null)[];
+  if (values.every((value) => value === null)) return undefined;
+  const fields: Record<string, string> = {};
+  for (const [index, name] of JOB_FIELDS.entries()) {
+    const value = values[index];
+    if (value !== null && value !== undefined) fields[name] = value;
+  }
+  return fields;
+}

@@ -1,0 +1,103 @@
+import { type Channel, demand } from '../../redis/channel.js';
+import { ReplyError } from '../../redis/resp.js';
+import { isMarker } from './keys.js';
+
+/** An id, and its score in a sorted set. */
+export interface Entry {
+  id: string;
+  score?: number;
+}
+
+const SIZE = 1_000;
+/** Of a list, as many ids are read again as could have been removed in front of them meanwhile. */
+const OVERLAP = 200;
+
+/**
+ * The ids of a sorted set from the highest score down, `from` and `to` inclusive, in windows. Each
+ * begins after the last one's (score, id), whatever has come and gone since: none is skipped, and
+ * one that was moved up is not met again.
+ */
+export async function* zsetWindows(
+  channel: Channel,
+  key: string,
+  { from = Number.POSITIVE_INFINITY, to = Number.NEGATIVE_INFINITY } = {},
+): AsyncGenerator<Entry[]> {
+  let rank = Number.isFinite(from) ? await count(channel, key, `(${from}`) : 0;
+  let last: Required<Entry> | undefined;
+  for (;;) {
+    // One more in front: when it is still the last one of before, nothing has moved.
+    let read = await range(channel, key, last ? rank - 1 : rank, SIZE + 1);
+    if (last && (read[0]?.id !== last.id || read[0].score !== last.score)) {
+      rank = await rankAfter(channel, key, last);
+      read = await range(channel, key, rank, SIZE);
+    } else if (last) read = read.slice(1);
+    const window = read.filter(({ score }) => score >= to);
+    last = read.at(-1) ?? last;
+    rank += read.length;
+    const ids = window.filter(({ id }) => !isMarker(id));
+    if (ids.length > 0) yield ids;
+    if (read.length === 0 || window.length < read.length) return;
+  }
+}
+
+async function range(channel: Channel, key: string, start: number, length: number) {
+  const flat = await strings(channel, 'ZREVRANGE', key, start, start + length - 1, 'WITHSCORES');
+  return Array.from({ length: flat.length / 2 }, (_, at) => ({
+    id: flat[at * 2] as string,
+    score: Number(flat[at * 2 + 1]),
+  }));
+}
+
+async function count(channel: Channel, key: string, min: string): Promise<number> {
+  const reply = await channel.send('ZCOUNT', key, min, '+inf');
+  return wrongType(reply) ? 0 : (demand(reply) as number);
+}
+
+/** How many stand above and at (score, id), which may be gone: within a score the ids are sorted. */
+async function rankAfter(channel: Channel, key: string, { id, score }: Required<Entry>) {
+  let low = await count(channel, key, `(${score}`);
+  let high = await count(channel, key, String(score));
+  const bytes = Buffer.from(id);
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [there] = await range(channel, key, middle, 1);
+    // Redis compares members by their bytes.
+    if (there && there.score >= score && Buffer.compare(Buffer.from(there.id), bytes) >= 0)
+      low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * The ids of a list from its left end, the newest, in windows. After the first window (it is often
+ * all that is wanted) the rest is copied at once, as text: lists shift while jobs come and go.
+ */
+export async function* listWindows(channel: Channel, key: string): AsyncGenerator<Entry[]> {
+  const read = (start: number) => strings(channel, 'LRANGE', key, start, start + SIZE - 1);
+  const first = await read(0);
+  if (first.length > 0) yield entries(first);
+  if (first.length < SIZE) return;
+  const copies: string[] = [];
+  const yielded = new Set(first);
+  let before = new Set<string>();
+  let ids: string[];
+  for (let start = 0; ; start += SIZE - OVERLAP) {
+    ids = await read(start);
+    const fresh = ids.filter((id) => !yielded.has(id) && !before.has(id));
+    if (fresh.length > 0) copies.push(fresh.join('\0'));
+    before = new Set(ids);
+    if (ids.length < SIZE) break;
+  }
+  for (const copy of copies) yield entries(copy.split('\0'));
+}
+
+const entries = (ids: string[]): Entry[] => ids.filter((id) => !isMarker(id)).map((id) => ({ id }));
+
+/** A key that is of another type has no ids. */
+async function strings(channel: Channel, ...command: (string | number)[]): Promise<string[]> {
+  const reply = await channel.send(...command);
+  return wrongType(reply) ? [] : (demand(reply) as string[]);
+}
+
+const wrongType = (reply: unknown) => reply instanceof ReplyError && reply.code === 'WRONGTYPE';

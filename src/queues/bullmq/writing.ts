@@ -1,0 +1,140 @@
+import type { Channel } from '../../redis/channel.js';
+import { demand } from '../../redis/channel.js';
+import type { Engine } from '../engine.js';
+import type { Chosen, Operation, Result } from '../operation.js';
+import type { QueueRef } from '../queue.js';
+import { key } from './keys.js';
+import { CANCEL } from './lua/cancel.js';
+import { PROMOTE } from './lua/promote.js';
+import { REMOVE } from './lua/remove.js';
+import { RETRY } from './lua/retry.js';
+import type { Nodes } from './nodes.js';
+import { type Layout, setPaused } from './pause.js';
+import { evaluate, type Script, script } from './scripts.js';
+
+type Writer = Pick<Engine, 'readOnlyBecause' | 'preview' | 'apply' | 'setPaused'>;
+
+const SCRIPTS: Record<Exclude<Operation['type'], 'redrive'>, Script> = {
+  retry: script(RETRY),
+  cancel: script(CANCEL),
+  remove: script(REMOVE),
+  promote: script(PROMOTE),
+};
+
+/**
+ * Jobs of one call, and calls on their way at once. The server may run all of these through before it
+ * lets another client in: together about a millisecond.
+ */
+const CHUNK = 25;
+const LANES = 4;
+/** Entries of lists that one call may walk through to take jobs out of them. */
+const WALK = 200_000;
+
+/** A worker that does not notice a cancellation is given this long to end before a retry is allowed. */
+const HOLD = 10 * 60_000;
+
+/** One job as a script answers: result, detail, parents, children, scheduler. */
+type Answer = [result: Result, detail: string, ...involved: (string | undefined)[]];
+
+/** Every change is a script on the server that looks at the job once more before it moves it. */
+export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writer {
+  return {
+    async readOnlyBecause(ref) {
+      const channel = await nodes.of(ref);
+      const version = demand(
+        await channel.send('HGET', key(ref.scope, ref.queue, 'meta'), 'version'),
+      );
+      return unknownLayout(version);
+    },
+    async preview(ref, operation, jobs) {
+      const answers = await decide(await nodes.of(ref), ref, operation, jobs, true);
+      return answers.map(([result, becomes, parents = '', children = '', scheduler = ''], at) => ({
+        id: (jobs[at] as Chosen).id,
+        result,
+        becomes,
+        parents: lines(parents),
+        children: lines(children),
+        scheduler: scheduler || null,
+      }));
+    },
+    async apply(ref, operation, jobs) {
+      const answers = await decide(await nodes.of(ref), ref, operation, jobs, false);
+      const { engine, source, scope, queue } = ref;
+      return answers.map(([result, detail], at) => {
+        const { id } = jobs[at] as Chosen;
+        return { engine, source, scope, queue, id, result, detail };
+      });
+    },
+    setPaused: async (ref, paused) => setPaused(await nodes.of(ref), ref, paused, layout),
+  };
+}
+
+/** `meta` holds `bullmq:6.7.0`, or nothing. BullMQ 4 and Pro keep their jobs otherwise. */
+function unknownLayout(version: unknown): string | undefined {
+  if (typeof version !== 'string' || /^bullmq:[56]\./.test(version)) return undefined;
+  return `the layout of ${version} is not known`;
+}
+
+/**
+ * An answer for each job, in order. A preview runs the very script up to its first change, so that
+ * it decides as the change itself would.
+ */
+async function decide(
+  channel: Channel,
+  { scope, queue }: QueueRef,
+  operation: Operation,
+  jobs: readonly Chosen[],
+  dry: boolean,
+): Promise<Answer[]> {
+  if (operation.type === 'redrive') {
+    return jobs.map(() => ['conflict', 'BullMQ has no dead letters: retry it where it failed']);
+  }
+  const { type } = operation;
+  const cascade = operation.type === 'remove' && operation.cascade;
+  const call = async (chunk: readonly Chosen[]) => {
+    const numbers = [Date.now(), Number(dry), Number(cascade), HOLD];
+    const pairs = chunk.flatMap(({ id, seen }) => [id, seen]);
+    const args = [key(scope, queue, ''), `${scope}:`, ...numbers, ...pairs];
+    const reply = await evaluate(channel, SCRIPTS[type], [key(scope, queue, 'meta')], args);
+    return reply as unknown as Answer[];
+  };
+  const walks = !dry && (type === 'remove' || type === 'cancel');
+  if (walks) return inLanes(jobs, await bearable(channel, scope, queue), 1, call);
+  return inLanes(jobs, CHUNK, LANES, call);
+}
+
+/** Works through chunks, some of them on their way at once; the answers in the order of the jobs. */
+async function inLanes<T>(
+  jobs: readonly Chosen[],
+  size: number,
+  lanes: number,
+  call: (chunk: readonly Chosen[]) => Promise<T[]>,
+): Promise<T[]> {
+  const answers: T[][] = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < jobs.length) {
+      const from = next;
+      next += size;
+      try {
+        answers[from / size] = await call(jobs.slice(from, from + size));
+      } catch (error) {
+        // What stands against one chunk stands against all: nothing more is begun.
+        next = jobs.length;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return answers.flat();
+}
+
+/** So many jobs that taking each out of the middle of a list stays within the bounds. */
+async function bearable(channel: Channel, scope: string, queue: string): Promise<number> {
+  const lists = ['wait', 'paused'].map((part) => ['LLEN', key(scope, queue, part)]);
+  const [waiting, paused] = (await channel.pipeline(lists)).map((reply) => Number(demand(reply)));
+  const length = (waiting ?? 0) + (paused ?? 0);
+  return Math.max(1, Math.min(CHUNK, Math.floor(WALK / (length + 1))));
+}
+
+const lines = (text: string) => text.split('\n').filter(Boolean);

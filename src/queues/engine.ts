@@ -1,0 +1,45 @@
+import type { JobFilter } from './filter.js';
+import type { Job, JobDetail } from './job.js';
+import type { Chosen, Impact, Operation, Outcome } from './operation.js';
+import type { EngineName, QueueRef, QueueSnapshot } from './queue.js';
+import type { QueueStats } from './stats.js';
+
+/**
+ * The queues of one Redis or one Postgres, open for as long as a command runs. What reads writes
+ * nothing: no key, row, version or instance entry, on any version of the engine.
+ */
+export interface Engine {
+  readonly name: EngineName;
+  /** Name of the Redis or Postgres in the configuration. */
+  readonly source: string;
+  /** Every queue there is, by looking at all keys or tables; `queues/known.ts` remembers the answer. */
+  discover(): Promise<QueueRef[]>;
+  /** Of these, those that exist: a cheap look at each. */
+  existing(queues: readonly QueueRef[]): Promise<QueueRef[]>;
+  /** In the order given. */
+  snapshots(queues: readonly QueueRef[]): Promise<QueueSnapshot[]>;
+  /** Of these queues, those that have a job of this id; one round trip. */
+  holding(queues: readonly QueueRef[], id: string): Promise<QueueRef[]>;
+  /** Jobs that match, newest first within each state, in pages of at most 1,000; memory does not grow with their number. */
+  jobs(queue: QueueRef, filter: JobFilter): AsyncIterable<Job[]>;
+  /** Undefined when there is no such job. */
+  show(queue: QueueRef, id: string): Promise<JobDetail | undefined>;
+  /** In depth, over the newest `sample` finished jobs. */
+  stats(queue: QueueRef, sample: number): Promise<QueueStats>;
+
+  /** Why nothing may be changed here (`pg-boss schema version 99 is not known`); undefined when it may. */
+  readOnlyBecause(queue: QueueRef): Promise<string | undefined>;
+  /** What an operation would do to these jobs. Reads only. */
+  preview(queue: QueueRef, operation: Operation, jobs: readonly Chosen[]): Promise<Impact[]>;
+  /**
+   * Does it to at most 1,000 jobs. Each is guarded on its own, in one step on the server; an outcome
+   * for each id, in order. To be repeated without harm: what has been done is then `raced`.
+   */
+  apply(queue: QueueRef, operation: Operation, jobs: readonly Chosen[]): Promise<Outcome[]>;
+  /**
+   * Stops workers from taking jobs of a queue, or lets them again. Refuses (CacheOpsError `refused`)
+   * where the layout that the queue's applications use is ambiguous, or the engine has no pause.
+   */
+  setPaused(queue: QueueRef, paused: boolean): Promise<'done' | 'already'>;
+  close(): Promise<void>;
+}
