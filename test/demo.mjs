@@ -11,6 +11,11 @@ const STEPS = [
   'health --sandbox',
   'ping --sandbox',
   'drill redis-down --yes --sandbox',
+  'queue ls --sandbox',
+  'queue jobs --state failed --limit 5 --sandbox',
+  'queue retry --error /ETIMEDOUT/ --dry-run --sandbox',
+  'queue retry --error /ETIMEDOUT/ --yes --sandbox',
+  'queue ls --sandbox',
 ];
 
 const DOWN = 'sandbox down';

@@ -175,7 +175,7 @@ describe('names of queues', () => {
     );
     const stats = await command(redis.port, 'INFO commandstats');
     const used = [...stats.matchAll(/cmdstat_([a-z|]+):/g)].map(([, name]) => name).sort();
-    expect(used).toEqual(['config|resetstat', 'hexists', 'ping', 'scan']);
+    expect(used).toEqual(['config|resetstat', 'hmget', 'ping', 'scan']);
   });
 
   it('finds those of every master of a cluster', async () => {
@@ -232,13 +232,31 @@ it('waits no longer than it was told, for a server that stops answering as well'
   stopped.close();
 });
 
+it('offers the queues that are remembered where a server does not answer', async () => {
+  const found = await startRedis();
+  await command(found.port, 'HSET bull:mail:meta opts.maxLenEvents 10000');
+  const file = join(folder, 'remembered.yaml');
+  const redis = `{ redis: { main: "${found.url}" }`;
+  writeFileSync(file, `${redis}, queues: [{ engine: bullmq, redis: main }] }`);
+  const words = ['--config', file, 'queue', 'jobs', 'ma'];
+  expect(await values(words)).toEqual(['mail']);
+  expect(await runCli(['--config', file, 'queue', 'ls'], { cwd: folder, env })).toMatchObject({
+    code: 0,
+  });
+  await found.stop();
+  expect(await values(words)).toEqual(['mail']);
+  expect(await values(['--config', file, 'queue', 'jobs', '--state', 'fa'])).toEqual(['failed']);
+});
+
 describe('names of pg-boss queues', () => {
   let postgres: PostgresServer;
   beforeAll(async () => {
     postgres = await startPostgres();
+    // Here it is compiled at its first use, which alone takes longer than TAB may.
+    await import('../../src/postgres/client.js');
     const client = new pg.Client({ connectionString: postgres.url });
     await client.connect();
-    await client.query(`CREATE SCHEMA own; CREATE TABLE own.job (name text);
+    await client.query(`CREATE SCHEMA own; CREATE TABLE own.job (name text, state text);
       CREATE TABLE own.version (version int); INSERT INTO own.version VALUES (24);
       CREATE TABLE own.queue (name text);
       INSERT INTO own.queue VALUES ('asl:title-screening'), ('__pgboss__send-it'), ('odd name')`);

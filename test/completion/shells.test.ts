@@ -60,10 +60,10 @@ describe('bash, by its completion function', () => {
   });
 
   it('gives only the part of a name behind the colon, where bash cuts words', async () => {
-    const words = ['cache-ops', 'see', '--queue', 'mail', ':', 'o'];
-    expect(await reply('cache-ops see --queue mail:o', words)).toEqual(['out']);
-    const assigned = ['cache-ops', 'see', '--queue', '=', 'mail', ':'];
-    expect(await reply('cache-ops see --queue=mail:', assigned)).toEqual(['out']);
+    const words = ['cache-ops', 'queue', 'jobs', '--queue', 'mail', ':', 'o'];
+    expect(await reply('cache-ops queue jobs --queue mail:o', words)).toEqual(['out']);
+    const assigned = ['cache-ops', 'queue', 'jobs', '--queue', '=', 'mail', ':'];
+    expect(await reply('cache-ops queue jobs --queue=mail:', assigned)).toEqual(['out']);
   });
 
   it('looks no further than the cursor', async () => {
@@ -84,15 +84,15 @@ const TYPED: Record<string, string[]> = {
   'cache-ops pi': ['cache-ops', 'ping'],
   'cache-ops ping odd': ['cache-ops', 'ping', 'odd-name'],
   'cache-ops drill redis-down --dead': ['cache-ops', 'drill', 'redis-down', '--deadline'],
-  'cache-ops see --queue mail:o': ['cache-ops', 'see', '--queue', 'mail:out'],
-  'cache-ops see --queue=mail:o': ['cache-ops', 'see', '--queue=mail:out'],
-  'cache-ops see --queue odd': ['cache-ops', 'see', '--queue', 'odd name'],
-  "cache-ops see --queue 'odd n": ['cache-ops', 'see', '--queue', 'odd name'],
-  'cache-ops see --queue "mail:o': ['cache-ops', 'see', '--queue', 'mail:out'],
-  'cache-ops see --queue \\{b': ['cache-ops', 'see', '--queue', '{billing}'],
-  'cache-ops see --queue it': ['cache-ops', 'see', '--queue', ODD],
-  'cache-ops see --queue a\\ b:o': ['cache-ops', 'see', '--queue', 'a b:one'],
-  'cache-ops see --queue j': ['cache-ops', 'see', '--queue', 'jobs'],
+  'cache-ops queue jobs --queue mail:o': ['cache-ops', 'queue', 'jobs', '--queue', 'mail:out'],
+  'cache-ops queue jobs --queue=mail:o': ['cache-ops', 'queue', 'jobs', '--queue=mail:out'],
+  'cache-ops queue jobs --queue odd': ['cache-ops', 'queue', 'jobs', '--queue', 'odd name'],
+  "cache-ops queue jobs --queue 'odd n": ['cache-ops', 'queue', 'jobs', '--queue', 'odd name'],
+  'cache-ops queue jobs --queue "mail:o': ['cache-ops', 'queue', 'jobs', '--queue', 'mail:out'],
+  'cache-ops queue jobs --queue \\{b': ['cache-ops', 'queue', 'jobs', '--queue', '{billing}'],
+  'cache-ops queue jobs --queue it': ['cache-ops', 'queue', 'jobs', '--queue', ODD],
+  'cache-ops queue jobs --queue a\\ b:o': ['cache-ops', 'queue', 'jobs', '--queue', 'a b:one'],
+  'cache-ops queue jobs --queue j': ['cache-ops', 'queue', 'jobs', '--queue', 'jobs'],
   'cache-ops --config cache-o': ['cache-ops', '--config', 'cache-ops.yaml'],
   'cache-ops --config=cache-o': ['cache-ops', '--config=cache-ops.yaml'],
 };
@@ -106,12 +106,12 @@ it.skipIf(!zsh).each(['bash', 'zsh'] as const)('%s, in a terminal', async (shell
 it.skipIf(!fish)('fish, by what it would offer', async () => {
   const offered = {
     'cache-ops ping ': ['main', 'odd-name'],
-    'cache-ops see --queue mail:o': ['mail:out'],
-    'cache-ops see --queue=mail:o': ['--queue=mail:out'],
-    'cache-ops see --queue odd': ['odd name'],
-    "cache-ops see --queue 'odd n": ['odd name'],
-    'cache-ops see --queue \\{b': ['{billing}'],
-    'cache-ops see --queue it': [ODD],
+    'cache-ops queue jobs --queue mail:o': ['mail:out'],
+    'cache-ops queue jobs --queue=mail:o': ['--queue=mail:out'],
+    'cache-ops queue jobs --queue odd': ['odd name'],
+    "cache-ops queue jobs --queue 'odd n": ['odd name'],
+    'cache-ops queue jobs --queue \\{b': ['{billing}'],
+    'cache-ops queue jobs --queue it': [ODD],
     'cache-ops --config cache-o': ['cache-ops.yaml'],
     'cache-ops --config=cache-o': ['--config=cache-ops.yaml'],
     'cache-ops drill redis-down --dead': ['--deadline'],

@@ -35,7 +35,7 @@ export async function makeHome(config: string): Promise<Home> {
   await bundle(join(folder, 'dist'));
   const command = file(
     'bin/cache-ops',
-    `#!/bin/sh\nexec "${process.execPath}" "${folder}/dist/entry.js" "$@"\n`,
+    `#!/bin/sh\nexec "${process.execPath}" "${folder}/dist/main.js" "$@"\n`,
   );
   chmodSync(command, 0o755);
   for (const shell of ['bash', 'zsh', 'fish'] as const)
@@ -111,7 +111,7 @@ function zshModules(): string {
 
 async function bundle(outdir: string): Promise<void> {
   await build({
-    entryPoints: [new URL('entry.ts', import.meta.url).pathname],
+    entryPoints: [new URL('../../src/main.ts', import.meta.url).pathname],
     outdir,
     bundle: true,
     splitting: true,

@@ -5,6 +5,7 @@ import pg from 'pg';
 import PgBoss from 'pg-boss';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readPostgres } from '../../src/postgres/client.js';
+import { fingerprint as redisFingerprint } from '../queues/bullmq.js';
 import { type PostgresServer, startPostgres } from '../servers/postgres.js';
 import { type RedisServer, startRedis } from '../servers/redis.js';
 import { until } from '../servers/wait.js';
@@ -46,12 +47,7 @@ async function busyWorker(connection: { port: number }): Promise<Worker> {
 /** Everything that a reader might change: values, times to live, rows, tables. */
 async function fingerprint(): Promise<string> {
   const hash = createHash('sha256');
-  const client = new Redis(redis.port);
-  for (const key of (await client.keys('*')).sort()) {
-    hash.update(key).update((await client.dumpBuffer(key)) ?? '');
-    hash.update(String(await client.pexpiretime(key)));
-  }
-  client.disconnect();
+  hash.update(JSON.stringify(await redisFingerprint(redis.port)));
   const session = new pg.Client(postgres.url);
   await session.connect();
   const tables = await session.query(`
