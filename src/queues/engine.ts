@@ -20,8 +20,12 @@ export interface Engine {
   snapshots(queues: readonly QueueRef[]): Promise<QueueSnapshot[]>;
   /** Of these queues, those that have a job of this id; one round trip. */
   holding(queues: readonly QueueRef[], id: string): Promise<QueueRef[]>;
-  /** Jobs that match, newest first within each state, in pages of at most 1,000; memory does not grow with their number. */
-  jobs(queue: QueueRef, filter: JobFilter): AsyncIterable<Job[]>;
+  /**
+   * Jobs that match, newest first within each state, in pages of at most 1,000; memory does not grow
+   * with their number. `bare` ones come in any order, and only with what is needed to choose them:
+   * id, state, times, `seen`, `problem`, and what the filter asks about.
+   */
+  jobs(queue: QueueRef, filter: JobFilter, bare?: boolean): AsyncIterable<Job[]>;
   /** Undefined when there is no such job. */
   show(queue: QueueRef, id: string): Promise<JobDetail | undefined>;
   /** In depth, over the newest `sample` finished jobs. */

@@ -60,6 +60,9 @@ const LEAVE_OUT = [
   'delayed',
   'limit',
   'ops/s',
+  'engine',
+  'source',
+  'paused',
 ];
 
 const REDIS: Columns<RedisLine> = {
@@ -106,7 +109,7 @@ const POSTGRES: Columns<PostgresLine> = {
   connections: ({ connections }) => count(connections.used),
   limit: ({ connections }) => count(connections.limit),
   'pg-boss': ({ pgboss }) =>
-    pgboss.map(({ schema, version }) => `${schema} (version ${version})`).join(', ') || 'none',
+    pgboss.map(({ schema, version }) => `${schema} ${version}`).join(', ') || 'none',
 };
 
 const QUEUE: Columns<QueueLine> = {
@@ -122,7 +125,7 @@ const QUEUE: Columns<QueueLine> = {
   blocked: ({ blocked }) => count(blocked),
   failed: ({ failed }) => count(failed),
   completed: ({ completed }) => count(completed),
-  'oldest waiting': ({ oldest_waiting_ms }) => ms(oldest_waiting_ms),
+  oldest: ({ oldest_waiting_ms }) => ms(oldest_waiting_ms),
   paused: ({ paused }) => (paused === null ? null : paused ? 'yes' : 'no'),
   workers: ({ workers }) => count(workers),
 };

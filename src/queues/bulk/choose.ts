@@ -44,7 +44,7 @@ export async function* choose(
       let left = (kept && state && keep[state]) || 0;
       // The newest are counted among all of the state, not among those that are old enough.
       const { before, ...anyAge } = part;
-      for await (const page of fresh(engine.jobs(ref, kept ? anyAge : part))) {
+      for await (const page of fresh(engine.jobs(ref, kept ? anyAge : part, !kept))) {
         signal.throwIfAborted();
         // One that is asked for by its id is left to the engine to judge.
         const readable = page.filter(({ problem }) => problem === null || filter.ids);

@@ -1,4 +1,5 @@
 import { ReplyError } from '../../redis/resp.js';
+import type { JobFilter } from '../filter.js';
 import type { Job } from '../job.js';
 import type { JobState, QueueRef } from '../queue.js';
 import { dueAt } from './keys.js';
@@ -28,6 +29,38 @@ export const JOB_FIELDS = [
   'priority',
   'failedReason',
 ] as const;
+
+/** What a choice is made by; the data only to see that a worker will be able to read it. */
+const BARE_FIELDS = [...SEEN_FIELDS, 'timestamp', 'data'] as const;
+
+/** The fields to read of each job, and what makes a job of them. */
+export interface Reading {
+  fields: readonly string[];
+  toJob(queue: QueueRef, place: Place, fields: Fields): Job;
+}
+
+/** Whole jobs, or what a filter needs of them. */
+export function readingFor({ name, error, data }: JobFilter, bare: boolean): Reading {
+  if (!bare || data !== undefined) return { fields: JOB_FIELDS, toJob };
+  const fields = [
+    ...BARE_FIELDS,
+    ...(name === undefined ? [] : ['name']),
+    ...(error === undefined ? [] : ['failedReason']),
+  ];
+  return { fields, toJob: bareJob };
+}
+
+function bareJob(queue: QueueRef, place: Place, fields: Fields): Job {
+  const created = numberOf(fields.timestamp);
+  return {
+    ...emptyJob(queue, place, created !== null && parseJson(fields.data).ok ? null : 'corrupt'),
+    name: fields.name ?? null,
+    created_at: created,
+    finished_at: numberOf(fields.finishedOn),
+    error: fields.failedReason ?? null,
+    seen: seenOf(fields),
+  };
+}
 
 /** The fields of a hash that are there. */
 export type Fields = Readonly<Record<string, string | undefined>>;

@@ -3,7 +3,16 @@ import { type Reply, ReplyError } from '../../redis/resp.js';
 import { type JobFilter, matches } from '../filter.js';
 import type { Job } from '../job.js';
 import type { QueueRef } from '../queue.js';
-import { emptyJob, type Fields, JOB_FIELDS, type Place, strayPlace, toJob } from './job.js';
+import {
+  emptyJob,
+  type Fields,
+  JOB_FIELDS,
+  type Place,
+  type Reading,
+  readingFor,
+  strayPlace,
+  toJob,
+} from './job.js';
 import { isJobId, key, PARTS, type Part } from './keys.js';
 import { locate, standing } from './places.js';
 import { type Entry, listWindows, zsetWindows } from './windows.js';
@@ -16,8 +25,9 @@ export async function* jobsOf(
   channel: Channel,
   queue: QueueRef,
   filter: JobFilter,
+  bare = false,
 ): AsyncGenerator<Job[]> {
-  const read = pageReader(channel, queue);
+  const read = pageReader(channel, queue, readingFor(filter, bare));
   const wanted = filter.ids ? namedPages(channel, queue, filter.ids, read) : allPages(filter);
   for await (const page of wanted) {
     const found = page.filter((job) => matches(job, filter));
@@ -76,7 +86,7 @@ async function strays(channel: Channel, queue: QueueRef, ids: string[]): Promise
 }
 
 /** Reads jobs in pages of a bounded size; those that have left `part` since their id was read are left out. */
-function pageReader(channel: Channel, queue: QueueRef): Read {
+function pageReader(channel: Channel, queue: QueueRef, reading: Reading): Read {
   let size = 100;
   return async function* read(places, part) {
     for (let start = 0; start < places.length; ) {
@@ -86,8 +96,9 @@ function pageReader(channel: Channel, queue: QueueRef): Read {
         channel,
         queue,
         page.map(({ id }) => id),
+        reading.fields,
       );
-      const jobs = page.map((place, index) => jobFrom(queue, place, hashes[index]));
+      const jobs = page.map((place, index) => jobFrom(queue, place, hashes[index], reading));
       const length = hashes.reduce((sum, fields) => sum + lengthOf(fields), 1);
       size = Math.min(1_000, Math.max(1, Math.floor((PAGE / length) * page.length)));
       yield await withoutGone(channel, queue, part, jobs);
@@ -111,10 +122,15 @@ async function withoutGone(
   return jobs.filter(({ id, problem }) => problem !== 'ghost' || there.has(id));
 }
 
-function jobFrom(queue: QueueRef, place: Place, fields: Fields | ReplyError | undefined): Job {
+function jobFrom(
+  queue: QueueRef,
+  place: Place,
+  fields: Fields | ReplyError | undefined,
+  reading: Pick<Reading, 'toJob'> = { toJob },
+): Job {
   if (fields === undefined) return emptyJob(queue, place, 'ghost');
   if (fields instanceof ReplyError) return emptyJob(queue, place, 'corrupt');
-  return toJob(queue, place, fields);
+  return reading.toJob(queue, place, fields);
 }
 
 /** The hash of each job: an error for a key of another type, undefined where there is none. */
@@ -122,19 +138,20 @@ export async function readFields(
   channel: Channel,
   { scope, queue }: QueueRef,
   ids: readonly string[],
+  names: readonly string[] = JOB_FIELDS,
 ): Promise<(Fields | ReplyError | undefined)[]> {
   const replies = await channel.pipeline(
-    ids.map((id) => ['HMGET', key(scope, queue, id), ...JOB_FIELDS]),
+    ids.map((id) => ['HMGET', key(scope, queue, id), ...names]),
   );
-  return replies.map(toFields);
+  return replies.map((reply) => toFields(reply, names));
 }
 
-function toFields(reply: Reply): Fields | ReplyError | undefined {
+function toFields(reply: Reply, names: readonly string[]): Fields | ReplyError | undefined {
   if (reply instanceof ReplyError && reply.code === 'WRONGTYPE') return reply;
   const values = demand(reply) as (string | null)[];
   if (values.every((value) => value === null)) return undefined;
   const fields: Record<string, string> = {};
-  for (const [index, name] of JOB_FIELDS.entries()) {
+  for (const [index, name] of names.entries()) {
     const value = values[index];
     if (value !== null && value !== undefined) fields[name] = value;
   }

@@ -43,8 +43,8 @@ export function reader(nodes: Nodes, prefixes: readonly string[]): Reader {
         const found = await channel.pipeline(jobs.map((job) => ['EXISTS', job]));
         return found.map((reply) => reply === 1);
       }),
-    async *jobs(queue, filter) {
-      yield* jobsOf(await nodes.of(queue), queue, filter);
+    async *jobs(queue, filter, bare) {
+      yield* jobsOf(await nodes.of(queue), queue, filter, bare);
     },
     show: async (queue, id) => showJob(await nodes.of(queue), queue, id),
     stats: async (queue, sample) => statsOf(await nodes.of(queue), queue, sample),

@@ -1,7 +1,13 @@
 import { CacheOpsError } from '../../errors.js';
-import { type Limits, openPostgres, type Query } from '../../postgres/client.js';
+import {
+  type Limits,
+  openPostgres,
+  type PostgresSession,
+  type Query,
+} from '../../postgres/client.js';
 import type { PostgresTarget } from '../../postgres/target.js';
 import type { Engine } from '../engine.js';
+import type { Chosen } from '../operation.js';
 import type { QueueRef, QueueSnapshot } from '../queue.js';
 import { applyTo } from './apply.js';
 import { type Dialect, dialectOf } from './dialect.js';
@@ -24,7 +30,7 @@ export function openPgboss(
   limits: Limits,
 ): Engine {
   const reading = openPostgres(target, limits);
-  const writing = openPostgres(target, limits);
+  const writing = [openPostgres(target, limits), openPostgres(target, limits)];
   const read: Read = (work) => inWords(target, limits, () => reading.read(work));
   let found: Promise<Map<string, Dialect>> | undefined;
 
@@ -117,8 +123,8 @@ export function openPgboss(
       });
     },
 
-    async *jobs(queue, filter) {
-      yield* listJobs(read, await dialectFor(queue), queue, filter);
+    async *jobs(queue, filter, bare) {
+      yield* listJobs(read, await dialectFor(queue), queue, filter, bare);
     },
 
     async show(queue, id) {
@@ -143,11 +149,26 @@ export function openPgboss(
     async apply(queue, operation, jobs) {
       const d = await dialectFor(queue);
       if (d.readOnlyBecause) throw new CacheOpsError('refused', d.readOnlyBecause, READING_WORKS);
-      const work = async (query: Query) => {
-        await assertVersion(query, d);
-        return applyTo(query, d, queue, operation, jobs);
-      };
-      return inWords(target, limits, () => retried(() => writing.write(work)));
+      const write = (session: PostgresSession, some: readonly Chosen[]) =>
+        retried(() =>
+          session.write(async (query) => {
+            await assertVersion(query, d);
+            return applyTo(query, d, queue, operation, some);
+          }),
+        );
+      // Two at once: a backend of Postgres works on one core.
+      const half = jobs.length < WORTH_SHARING ? jobs.length : Math.ceil(jobs.length / 2);
+      const shares = [jobs.slice(0, half), jobs.slice(half)].filter((share) => share.length > 0);
+      return inWords(target, limits, async () => {
+        // Both have ended before either's failure is told: nothing goes on behind it.
+        const ended = await Promise.allSettled(
+          shares.map((share, lane) => write(writing[lane] as PostgresSession, share)),
+        );
+        return ended.flatMap((share) => {
+          if (share.status === 'rejected') throw share.reason;
+          return share.value;
+        });
+      });
     },
 
     async setPaused({ queue }) {
@@ -159,7 +180,7 @@ export function openPgboss(
     },
 
     async close() {
-      await Promise.all([reading.close(), writing.close()]);
+      await Promise.all([reading, ...writing].map((session) => session.close()));
     },
   };
 }
@@ -182,6 +203,9 @@ async function readDialects(
       dialects.set(boss.schema, dialectOf(boss, await readTables(query, boss.schema)));
   return dialects;
 }
+
+/** Fewer jobs are changed sooner than a second connection is made. */
+const WORTH_SHARING = 200;
 
 /** An application may have migrated the schema since this command began. */
 async function assertVersion(query: Query, d: Dialect): Promise<void> {

@@ -44,7 +44,7 @@ function held(d: Dialect, guard: string): string {
     SELECT j.id, j.state::text AS state, j.completed_on, ${d.job('heartbeat_seconds', 'j', 'NULL::int')} AS heartbeat_seconds
     FROM ${d.table('job')} j
     JOIN unnest($2::uuid[], $3::text[]) AS chosen (id, seen) ON j.id = chosen.id
-    WHERE j.name = $1 AND ${guard} AND (chosen.seen = '' OR chosen.seen = ${seenOf(d, 'j')})
+    WHERE j.name = $1 AND ${guard} AND ${isAsSeen(d)}
     ORDER BY j.id FOR UPDATE OF j)`;
 }
 
@@ -65,17 +65,34 @@ function retry(d: Dialect): string {
   const guard = `(j.state = 'failed' OR (j.state = 'cancelled'
     AND coalesce(${expiryOf(d, 'j')} <= now(), true)))`;
   const upsert = d.has('job', 'upsert_by_key')
-    ? `, upsert_by_key = CASE WHEN held.state = 'cancelled' THEN NULL ELSE j.upsert_by_key END`
+    ? `, upsert_by_key = CASE WHEN j.state = 'cancelled' THEN NULL ELSE j.upsert_by_key END`
     : '';
-  return `WITH ${held(d, guard)}, changed AS (
-    UPDATE ${d.table('job')} j SET
-      state = (CASE WHEN held.state = 'cancelled' THEN 'created' ELSE 'retry' END)::${d.stateType},
-      retry_limit = CASE WHEN held.state = 'cancelled' THEN j.retry_limit ELSE j.retry_limit + 1 END,
+  const changes = `
+      state = (CASE WHEN j.state = 'cancelled' THEN 'created' ELSE 'retry' END)::${d.stateType},
+      retry_limit = CASE WHEN j.state = 'cancelled' THEN j.retry_limit ELSE j.retry_limit + 1 END,
       completed_on = NULL,
       start_after = ${d.now},
-      keep_until = greatest(j.keep_until, ${d.now} + ${KEEP})${upsert}
-    FROM held WHERE j.name = $1 AND j.id = held.id RETURNING held.*)
+      keep_until = greatest(j.keep_until, ${d.now} + ${KEEP})${upsert}`;
+  if (d.has('queue', 'retained_on')) {
+    return `WITH ${held(d, guard)}, changed AS (
+      UPDATE ${d.table('job')} j SET ${changes}
+      FROM held WHERE j.name = $1 AND j.id = held.id RETURNING held.*)
+    ${returned(d)}`;
+  }
+  // Where nothing is counted, what it became says what it was. To lock each row first writes it
+  // twice; a deadlock of two operators is run anew instead.
+  return `WITH changed AS (
+    UPDATE ${d.table('job')} j SET ${changes}
+    FROM unnest($2::uuid[], $3::text[]) AS chosen (id, seen)
+    WHERE j.name = $1 AND j.id = chosen.id AND ${guard} AND ${isAsSeen(d)}
+    RETURNING j.id, CASE j.state::text WHEN 'created' THEN 'cancelled' ELSE 'failed' END AS state,
+      NULL::int AS heartbeat_seconds)
   ${returned(d)}`;
+}
+
+/** A job of the queue still looks as it did when it was chosen. */
+function isAsSeen(d: Dialect): string {
+  return `(chosen.seen = '' OR chosen.seen = ${seenOf(d, 'j')})`;
 }
 
 function cancel(d: Dialect): string {
