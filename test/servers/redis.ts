@@ -114,11 +114,22 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   };
   running.add(server);
   spawn(program, [configFile, ...(sentinel ? ['--sentinel'] : [])], { stdio: 'ignore' });
-  await until(() => answers(port, tls !== undefined), {
+  // Another test may have been quicker to take the port; then somebody else answers on it.
+  const isTaken = () => /Failed listening|bind: Address/.test(logText(dir));
+  await until(async () => isTaken() || (pid() > 0 && (await answers(port, tls !== undefined))), {
     timeout: 10_000,
     what: `redis-server, see ${dir}/redis.log`,
   });
+  if (isTaken() && options.port === undefined) {
+    await server.stop();
+    return startRedis(options);
+  }
   return server;
+}
+
+function logText(dir: string): string {
+  const file = join(dir, 'redis.log');
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
 export function isRunning(pid: number): boolean {
