@@ -256,6 +256,5 @@ export type ConfigValues = z.infer<typeof configSchema>;
 export type RedisConfig = z.infer<typeof redisFields>;
 export type TlsConfig = z.infer<typeof tls>;
 export type ControlConfig = z.infer<typeof control>;
-export type PostgresConfig = z.infer<typeof postgresFields>;
 export type QueueConfig = z.infer<typeof queue>;
 export type ApplicationConfig = z.infer<typeof application>;

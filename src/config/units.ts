@@ -37,19 +37,6 @@ export function parseDuration(text: string, name: string): number {
   return value;
 }
 
-/** A size given by flag `name`, in bytes; a usage error otherwise. */
-export function parseSize(text: string, name: string): number {
-  const value = size(text);
-  if (value === undefined) {
-    throw new CacheOpsError(
-      'usage',
-      `${name}: "${text}" is not a size`,
-      'write it as 512, 10kb, 256mb or 1gb',
-    );
-  }
-  return value;
-}
-
 /** A whole number of at least `min` given by flag `name`; a usage error otherwise. */
 export function parseCount(text: string, name: string, min = 1): number {
   const value = Number(text);

@@ -43,3 +43,27 @@ export interface JobDetail extends Job {
   /** Where a retry would put it, in words: `waiting, priority 3`; or why it cannot be retried. */
   retry: string;
 }
+
+/** A job of which only its place is known. Written out: a spread of `ref` is slow over 100,000 jobs. */
+export function blankJob(ref: QueueRef, id: string, state: JobState): Job {
+  return {
+    engine: ref.engine,
+    source: ref.source,
+    scope: ref.scope,
+    queue: ref.queue,
+    id,
+    name: null,
+    state,
+    priority: 0,
+    attempts_made: 0,
+    attempts_max: null,
+    created_at: null,
+    due_at: null,
+    started_at: null,
+    finished_at: null,
+    error: null,
+    data: undefined,
+    problem: null,
+    seen: '',
+  };
+}

@@ -1,6 +1,6 @@
 import { ReplyError } from '../../redis/resp.js';
 import type { JobFilter } from '../filter.js';
-import type { Job } from '../job.js';
+import { blankJob, type Job } from '../job.js';
 import type { JobState, QueueRef } from '../queue.js';
 import { dueAt } from './keys.js';
 
@@ -112,26 +112,9 @@ export function strayPlace(id: string, fields: Fields | ReplyError): Place {
 
 /** An id behind which there is no hash, or something else than one. */
 export function emptyJob(queue: QueueRef, { id, state }: Place, problem: Job['problem']): Job {
-  return {
-    engine: 'bullmq',
-    source: queue.source,
-    scope: queue.scope,
-    queue: queue.queue,
-    id,
-    name: null,
-    state,
-    priority: 0,
-    attempts_made: 0,
-    attempts_max: null,
-    created_at: null,
-    due_at: null,
-    started_at: null,
-    finished_at: null,
-    error: null,
-    data: undefined,
-    problem,
-    seen: '',
-  };
+  const job = blankJob(queue, id, state);
+  job.problem = problem;
+  return job;
 }
 
 /** The options that it was added with; undefined when they cannot be read. */
