@@ -113,7 +113,8 @@ export async function startEstate({
       await liar?.stop();
       await Promise.all(services.map((service) => service.close()));
       await redis.stop();
-      rmSync(folder, { recursive: true, force: true });
+      // A watchdog of a killed command may be closing its drill just now.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

@@ -163,6 +163,7 @@ describe('a drill whose watchdog is killed', () => {
     await drill.says('a canary is written');
     drill.kill('SIGKILL');
     await drill.ended;
+    await closed();
     expect(await estate.answers()).toBe(true);
     process.kill(pid, 0);
   });
