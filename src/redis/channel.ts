@@ -56,6 +56,11 @@ export class Channel {
     socket.on('close', () => this.#fail(new ClosedError('the other side closed the connection')));
   }
 
+  /** From here on arguments and bulk replies are bytes, one latin1 character each: keys need not be UTF-8. */
+  speakBytes(): void {
+    this.#parser.encoding = 'latin1';
+  }
+
   /** Sends one command. Error replies are returned, not thrown; a broken connection rejects. */
   async send(...args: (string | number)[]): Promise<Reply> {
     const [reply] = await this.pipeline([args]);
@@ -68,7 +73,8 @@ export class Channel {
     const replies = commands.map(
       () => new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject })),
     );
-    this.#socket.write(commands.map(encode).join(''));
+    const { encoding } = this.#parser;
+    this.#socket.write(commands.map((args) => encode(args, encoding)).join(''), encoding);
     return within(this.timeout, Promise.all(replies), { onTimeout: (error) => this.#fail(error) });
   }
 

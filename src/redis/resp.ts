@@ -11,9 +11,16 @@ export class ReplyError extends Error {
 
 export type Reply = string | number | null | ReplyError | Reply[];
 
+/** How text becomes bytes. latin1 is one character a byte: nothing of a key or value is lost. */
+export type TextEncoding = 'utf8' | 'latin1';
+
 /** One command as an array of bulk strings. */
-export function encode(args: readonly (string | number)[]): string {
-  return `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(String(arg))}\r\n${arg}\r\n`).join('')}`;
+export function encode(
+  args: readonly (string | number)[],
+  encoding: TextEncoding = 'utf8',
+): string {
+  const bulks = args.map((arg) => `$${Buffer.byteLength(String(arg), encoding)}\r\n${arg}\r\n`);
+  return `*${args.length}\r\n${bulks.join('')}`;
 }
 
 /** Not a RESP reply: something else answers on that port. */
@@ -27,6 +34,7 @@ export class ProtocolError extends Error {
  * one pass, and a long string is put together once, when all of it is there.
  */
 export class ReplyParser {
+  encoding: TextEncoding = 'utf8';
   #chunks: Buffer[] = [];
   #length = 0;
   /** Bytes without which there is no point in looking again. */
@@ -92,7 +100,7 @@ export class ReplyParser {
       return this.#wait(end - start);
     }
     this.#at = end;
-    return this.#buffer.toString('utf8', from, from + length);
+    return this.#buffer.toString(this.encoding, from, from + length);
   }
 
   /** Puts a value where it belongs; returns the reply that it completes, if it does. */

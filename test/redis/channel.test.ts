@@ -20,6 +20,17 @@ describe('a raw connection', () => {
     await expect(channel.send('PING')).rejects.toThrow(ClosedError);
   });
 
+  it('keeps every byte of keys and values that are not UTF-8', async () => {
+    const redis = await redisForTest();
+    const channel = await openChannel(access(redis.port), { timeout: 5_000 });
+    channel.speakBytes();
+    const bytes = String.fromCharCode(...Array.from({ length: 256 }, (_, byte) => byte));
+    expect(await channel.send('SET', `key ${bytes}`, bytes)).toBe('OK');
+    expect(await channel.send('GET', `key ${bytes}`)).toBe(bytes);
+    expect(await channel.send('KEYS', '*')).toEqual([`key ${bytes}`]);
+    channel.close();
+  });
+
   it('says why the server hung up, where the server has said it', async () => {
     const impostor = await impostorForTest((socket) =>
       socket.once('data', () => {
