@@ -27,6 +27,14 @@ export class StageError extends Error {
   }
 }
 
+/** A pipeline on its way. */
+interface Pending {
+  replies: Reply[];
+  count: number;
+  resolve(replies: Reply[]): void;
+  reject(error: Error): void;
+}
+
 /**
  * One raw connection to one Redis, with replies in the order of the commands. Cheap to open
  * (nothing but node:net) and quick in bulk; discovery is left to `topology.ts`, redirection to `client.ts`.
@@ -35,9 +43,8 @@ export class Channel {
   readonly timings: Timings = {};
   readonly #socket: Socket;
   readonly #parser = new ReplyParser();
-  /** Replies that are awaited, the oldest at `#next`: shift() is slow on a long array. */
-  #waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = [];
-  #next = 0;
+  /** Pipelines whose replies are awaited, the oldest first. */
+  readonly #waiting: Pending[] = [];
   #failure: Error | undefined;
 
   constructor(
@@ -70,12 +77,18 @@ export class Channel {
   /** Sends commands in one write and returns their replies in order. */
   pipeline(commands: readonly (readonly (string | number)[])[]): Promise<Reply[]> {
     if (this.#failure) return Promise.reject(this.#failure);
-    const replies = commands.map(
-      () => new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject })),
+    if (commands.length === 0) return Promise.resolve([]);
+    // One promise for all: one a reply costs more than the reply.
+    const replies = new Promise<Reply[]>((resolve, reject) =>
+      this.#waiting.push({ replies: [], count: commands.length, resolve, reject }),
     );
     const { encoding } = this.#parser;
-    this.#socket.write(commands.map((args) => encode(args, encoding)).join(''), encoding);
-    return within(this.timeout, Promise.all(replies), { onTimeout: (error) => this.#fail(error) });
+    let text = '';
+    for (const args of commands) text += encode(args, encoding);
+    // Most of it is ASCII, which needs no conversion.
+    const isBytes = Buffer.byteLength(text) === text.length;
+    this.#socket.write(text, isBytes ? 'latin1' : encoding);
+    return within(this.timeout, replies, { onTimeout: (error) => this.#fail(error) });
   }
 
   close(): void {
@@ -83,23 +96,20 @@ export class Channel {
   }
 
   #receive(reply: Reply): void {
-    const waiting = this.#waiting[this.#next];
+    const [pending] = this.#waiting;
     // Said unasked and followed by a hang-up: the client limit and the protected mode.
-    if (!waiting && reply instanceof ReplyError) this.#fail(reply);
-    if (!waiting) return;
-    this.#next += 1;
-    if (this.#next === this.#waiting.length) {
-      this.#waiting = [];
-      this.#next = 0;
-    }
-    waiting.resolve(reply);
+    if (!pending && reply instanceof ReplyError) this.#fail(reply);
+    if (!pending) return;
+    pending.replies.push(reply);
+    if (pending.replies.length < pending.count) return;
+    this.#waiting.shift();
+    pending.resolve(pending.replies);
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#socket.destroy();
-    for (const { reject } of this.#waiting.splice(0).slice(this.#next)) reject(this.#failure);
-    this.#next = 0;
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
   }
 }
 

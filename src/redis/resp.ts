@@ -19,8 +19,9 @@ export function encode(
   args: readonly (string | number)[],
   encoding: TextEncoding = 'utf8',
 ): string {
-  const bulks = args.map((arg) => `$${Buffer.byteLength(String(arg), encoding)}\r\n${arg}\r\n`);
-  return `*${args.length}\r\n${bulks.join('')}`;
+  let command = `*${args.length}\r\n`;
+  for (const arg of args) command += `$${Buffer.byteLength(String(arg), encoding)}\r\n${arg}\r\n`;
+  return command;
 }
 
 /** Not a RESP reply: something else answers on that port. */
@@ -70,6 +71,8 @@ export class ReplyParser {
     if (available === 0) return this.#wait(1);
     const type = this.#buffer[start] as number;
     if (!REPLY_TYPES.has(type)) throw this.#notRedis();
+    const plain = type === PLUS || type === MINUS ? undefined : this.#plainNumber(start + 1);
+    if (plain !== undefined) return this.#counted(type, start, plain);
     const end = this.#buffer.indexOf('\r\n', start);
     if (end < 0) {
       if (available > LONGEST_LINE) throw this.#notRedis();
@@ -84,6 +87,24 @@ export class ReplyParser {
       this.#at = start;
       throw this.#notRedis();
     }
+    return this.#counted(type, start, number);
+  }
+
+  /** Digits and the end of their line, byte by byte: bulk replies are half such lines. Undefined: not that. */
+  #plainNumber(from: number): number | undefined {
+    const buffer = this.#buffer;
+    let at = from;
+    let value = 0;
+    for (let byte = buffer[at]; isDigit(byte); byte = buffer[++at])
+      value = value * 10 + byte - ZERO;
+    const digits = at - from;
+    if (digits === 0 || digits > 15 || buffer[at] !== CR || buffer[at + 1] !== LF) return undefined;
+    this.#at = at + 2;
+    return value;
+  }
+
+  /** What a number with its type stands for: itself, or the length of what comes. */
+  #counted(type: number, start: number, number: number): Reply | undefined {
     if (type === COLON) return number;
     if (number < 0) return null;
     if (type === DOLLAR) return this.#bulk(start, number);
@@ -129,11 +150,9 @@ export class ReplyParser {
 const EMPTY = Buffer.alloc(0);
 /** Status, error and length lines are short; something else that never ends its line is not Redis. */
 const LONGEST_LINE = 64 * 1024;
-const [PLUS, MINUS, COLON, DOLLAR, STAR] = Buffer.from('+-:$*') as unknown as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const [PLUS, MINUS, COLON, DOLLAR, STAR, ZERO, CR, LF] = Array.from('+-:$*0\r\n', (character) =>
+  character.charCodeAt(0),
+) as [number, number, number, number, number, number, number, number];
+const isDigit = (byte: number | undefined): byte is number =>
+  byte !== undefined && byte >= ZERO && byte < ZERO + 10;
 const REPLY_TYPES = new Set([PLUS, MINUS, COLON, DOLLAR, STAR]);

@@ -45,21 +45,25 @@ export function stateWrite<T>(path: string, write: () => T): T {
   try {
     return write();
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST') throw error;
-    const reason =
-      {
-        ENOSPC: 'the disk is full',
-        EDQUOT: 'the disk quota is used up',
-        EROFS: 'the disk is read-only',
-        EACCES: 'no permission',
-      }[code ?? ''] ?? messageOf(error);
-    throw new CacheOpsError(
-      'state',
-      `cannot write ${path}: ${reason}`,
-      'set XDG_STATE_HOME to a folder that can be written',
-    );
+    if (codeOf(error) === 'EEXIST') throw error;
+    throw stateError(path, error);
   }
+}
+
+/** Why a file of the state folder could not be written, and what to do. */
+export function stateError(path: string, error: unknown): CacheOpsError {
+  const reason =
+    {
+      ENOSPC: 'the disk is full',
+      EDQUOT: 'the disk quota is used up',
+      EROFS: 'the disk is read-only',
+      EACCES: 'no permission',
+    }[codeOf(error) ?? ''] ?? messageOf(error);
+  return new CacheOpsError(
+    'state',
+    `cannot write ${path}: ${reason}`,
+    'set XDG_STATE_HOME to a folder that can be written',
+  );
 }
 
 /** Makes a folder that only its owner may read. */

@@ -76,15 +76,18 @@ describe('applying in chunks', () => {
     await fill(numbered(3_000));
     const path = await chosenFolder(doubleEngine(redis));
     await expect(run(path, doubleEngine(redis, { dieAfter: 1_400 }))).rejects.toThrow('killed');
-    expect(await readJournal(path, 0)).toMatchObject({ position: 1_000, begun: 2_000 });
+    // Two chunks are on their way at once.
+    const { position, begun } = await readJournal(path, 0);
+    expect(begun - position).toBeLessThanOrEqual(2_000);
 
-    expect(await run(path, doubleEngine(redis))).toEqual([2_000, 3_000]);
+    expect((await run(path, doubleEngine(redis))).at(-1)).toBe(3_000);
     const moves = await redis.hgetall('mail:moves');
     expect(Object.keys(moves)).toHaveLength(3_000);
     expect(new Set(Object.values(moves))).toEqual(new Set(['1']));
     const journal = await readJournal(path, 1_000);
-    expect(journal.groups.counts()).toEqual({ done: 2_600, raced: 400 });
-    expect(journal.in_doubt).toBe(400);
+    const doubtful = 1_400 - position;
+    expect(journal.groups.counts()).toEqual({ done: 3_000 - doubtful, raced: doubtful });
+    expect(journal.in_doubt).toBe(doubtful);
   });
 
   it('keeps the doubt when the next run has smaller chunks and is killed too', async () => {
@@ -121,8 +124,9 @@ describe('applying in chunks', () => {
     for await (const _ of applyChosen({ folder: path, operation, places, journal, signal })) {
       controller.abort();
     }
-    expect(await redis.hlen('mail:moves')).toBe(1_000);
-    expect(await run(path, doubleEngine(redis))).toEqual([2_000, 3_000]);
+    // The next chunk was on its way; the third is never begun.
+    expect(await redis.hlen('mail:moves')).toBe(2_000);
+    expect(await run(path, doubleEngine(redis))).toEqual([3_000]);
     const after = await readJournal(path, 0);
     expect([after.groups.counts(), after.in_doubt]).toEqual([{ done: 3_000 }, 0]);
   });

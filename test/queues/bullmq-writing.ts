@@ -36,6 +36,12 @@ export function site(url: string, library: Library, name: string, prefix = 'bull
     ref,
     base,
     apply: (operation: Operation, ...ids: string[]) => engine.apply(ref, operation, chosen(ids)),
+    /** With the time that each failed at, as a filter chooses them. */
+    async applyAsChosen(operation: Operation, ...ids: string[]) {
+      const times = await redis.zmscore(`${base}failed`, ...ids);
+      const jobs = ids.map((id, at) => ({ id, seen: times[at] ?? '1' }));
+      return engine.apply(ref, operation, jobs);
+    },
     preview: (operation: Operation, ...ids: string[]) =>
       engine.preview(ref, operation, chosen(ids)),
     async seen(id: string) {

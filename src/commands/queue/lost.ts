@@ -1,13 +1,15 @@
 import { CacheOpsError, codeOf, messageOf } from '../../errors.js';
 import { explainPostgres } from '../../postgres/explain.js';
 import { ClosedError, StageError, TimeoutError } from '../../redis/channel.js';
+import { ReplyError } from '../../redis/resp.js';
 
 /** SQLSTATE of a Postgres that goes, is full or does not answer, and Node's own codes. */
 const LOST = /^(57P0[1-5]|57014|53300|08\w{3}|E[A-Z]+)$/;
 
 /** A lost connection or a missing right as one line for the operator; anything else stays as it is. */
 export function explained(error: unknown, timeout: number): unknown {
-  if (error instanceof CacheOpsError) return error;
+  // An error reply of Redis has a code too (ERR).
+  if (error instanceof CacheOpsError || error instanceof ReplyError) return error;
   const code = codeOf(error) ?? '';
   if (code === '42501')
     return new CacheOpsError('refused', `Postgres: ${explainPostgres(error, timeout)}`);

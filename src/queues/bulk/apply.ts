@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Operation, Outcome } from '../operation.js';
 import { type Chunk, chunks, type Place } from './choose.js';
 import { type Group, Groups } from './groups.js';
-import { type Journal, openJournal, type Reported } from './journal.js';
+import { type Journal, type JournalFile, openJournal, type Reported } from './journal.js';
 
 /** An engine takes so many jobs at once. */
 const CHUNK = 1_000;
@@ -27,34 +27,66 @@ export interface Applied {
 
 /**
  * Applies an operation to its chosen jobs, chunk by chunk. That a chunk is begun is on disk before
- * it is applied, its results before the next one: after a kill only the jobs of one chunk are in
- * doubt. They are applied again, which the engine's guard makes harmless. Ends early, at a chunk's
- * boundary, when the signal is aborted.
+ * it is applied, its results as soon as it is done; the next one is sent meanwhile, so that neither
+ * side waits for the other. After a kill only the jobs of these two are in doubt. They are applied
+ * again, which the engine's guard makes harmless. Ends early, at a chunk's boundary, when the signal
+ * is aborted.
  */
 export async function* applyChosen(work: Work): AsyncGenerator<Applied> {
   const { folder, journal, rate, signal } = work;
   const size = Math.min(CHUNK, rate ?? CHUNK);
   const file = openJournal(folder);
-  const began = performance.now();
+  const start = performance.now();
   let { position } = journal;
+  let running: Running | undefined;
   try {
     for await (const chunk of chunks(folder, journal.offset, size)) {
-      await due(began, position - journal.position, rate, signal);
-      if (signal.aborted) return;
-      file.write([{ begin: position, jobs: chunk.jobs.length }]);
-      file.sync();
-      const outcomes = withDoubt(await applyTo(work, chunk), position, journal.begun);
-      position += outcomes.length;
-      file.write([
-        ...outcomes.filter(({ result }) => result !== 'done'),
-        { end: position, offset: chunk.next, groups: groupsOf(outcomes) },
-      ]);
-      yield { outcomes, position };
+      // With a rate there is time to wait for, and what is done is to be told before.
+      if (rate && running) yield await ended(work, file, running);
+      if (rate) running = undefined;
+      await due(start, position - journal.position, rate, signal);
+      if (signal.aborted) break;
+      const next = await begun(work, file, chunk, position);
+      position += chunk.jobs.length;
+      const last = running;
+      running = next;
+      if (last) yield await ended(work, file, last);
     }
-    file.sync();
+    if (running) yield await ended(work, file, running);
+    running = undefined;
+    await file.sync();
   } finally {
+    // Whatever went wrong with the one before it: what has been sent is waited for.
+    await running?.outcomes.catch(() => {});
     file.close();
   }
+}
+
+/** A chunk on its way; `from` is the place of its first job. */
+interface Running {
+  chunk: Chunk;
+  from: number;
+  outcomes: Promise<Outcome[]>;
+}
+
+async function begun(work: Work, file: JournalFile, chunk: Chunk, from: number): Promise<Running> {
+  file.write([{ begin: from, jobs: chunk.jobs.length }]);
+  await file.sync();
+  const outcomes = applyTo(work, chunk);
+  // It is awaited after the chunk before it, which may fail first.
+  outcomes.catch(() => {});
+  return { chunk, from, outcomes };
+}
+
+async function ended({ journal }: Work, file: JournalFile, running: Running): Promise<Applied> {
+  const { chunk, from } = running;
+  const outcomes = withDoubt(await running.outcomes, from, journal.begun);
+  const position = from + outcomes.length;
+  file.write([
+    ...outcomes.filter(({ result }) => result !== 'done'),
+    { end: position, offset: chunk.next, groups: groupsOf(outcomes) },
+  ]);
+  return { outcomes, position };
 }
 
 async function applyTo({ places, operation }: Work, { place, jobs }: Chunk): Promise<Outcome[]> {
@@ -78,10 +110,11 @@ async function due(began: number, jobs: number, rate: number | undefined, signal
  * somebody else is written nowhere, so it is said and not guessed.
  */
 function withDoubt(outcomes: Outcome[], from: number, begun: number): Reported[] {
-  return outcomes.map((outcome, index) => ({
-    ...outcome,
-    in_doubt: from + index < begun && (outcome.result === 'raced' || outcome.result === 'missing'),
-  }));
+  return outcomes.map((outcome, index) => {
+    const { result } = outcome;
+    const in_doubt = from + index < begun && (result === 'raced' || result === 'missing');
+    return Object.assign(outcome, { in_doubt });
+  });
 }
 
 function groupsOf(outcomes: readonly Outcome[]): Group[] {

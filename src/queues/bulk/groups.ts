@@ -18,14 +18,31 @@ const LIMIT = 50;
 /** Counts jobs by what became of them. */
 export class Groups {
   readonly #groups = new Map<string, Group>();
+  /** Of the job before: most have its detail. */
+  #last: { result: Result; detail: string; group: Group } | undefined;
 
   add(result: Result, detail: string, example: string, jobs = 1): void {
+    if (this.#last?.detail === detail && this.#last.result === result) {
+      this.#last.group.jobs += jobs;
+      return;
+    }
+    const group = this.#groupOf(result, detail, example);
+    group.jobs += jobs;
+    this.#last = { result, detail, group };
+  }
+
+  #groupOf(result: Result, detail: string, example: string): Group {
     const shape = shapeOf(detail);
     const known = this.#groups.size < LIMIT || this.#groups.has(`${result} ${shape}`);
     const said = known ? shape : 'other';
-    const group = this.#groups.get(`${result} ${said}`);
-    if (group) group.jobs += jobs;
-    else this.#groups.set(`${result} ${said}`, { result, detail: said, jobs, example });
+    const group = this.#groups.get(`${result} ${said}`) ?? {
+      result,
+      detail: said,
+      jobs: 0,
+      example,
+    };
+    this.#groups.set(`${result} ${said}`, group);
+    return group;
   }
 
   /** In the order of the results, the most frequent first. */

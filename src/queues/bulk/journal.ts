@@ -1,7 +1,8 @@
-import { appendFileSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fdatasync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import * as z from 'zod/mini';
-import { stateWrite } from '../../state/folder.js';
+import { stateError, stateWrite } from '../../state/folder.js';
 import { type Outcome, RESULTS } from '../operation.js';
 import { Groups, groupSchema } from './groups.js';
 import { linesOf } from './lines.js';
@@ -45,6 +46,9 @@ export interface Journal {
   others: Reported[];
 }
 
+/** Not fsyncSync: the server is not to wait for the disk between two calls. */
+const sync = promisify(fdatasync);
+
 const fileOf = (folder: string) => join(folder, 'journal.ndjson');
 
 /** Reads the journal; `keep` others at most are held. A line that was cut off counts for nothing. */
@@ -61,9 +65,7 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
   // Those of a chunk count when its end is there too.
   let pending: Reported[] = [];
   let doubtful = 0;
-  for await (const text of linesOf(fileOf(folder))) {
-    const line = parse(text);
-    if (!line) continue;
+  const read = (line: Line) => {
     if ('begin' in line) {
       journal.begun = Math.max(journal.begun, line.begin + line.jobs);
       pending = [];
@@ -76,9 +78,17 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
       }
       journal.in_doubt += doubtful;
       journal.others.push(...pending.slice(0, keep - journal.others.length));
+      pending = [];
+      doubtful = 0;
     } else {
       pending.push(line);
       if (line.in_doubt) doubtful += 1;
+    }
+  };
+  for await (const texts of linesOf(fileOf(folder))) {
+    for (const text of texts) {
+      const line = parse(text);
+      if (line) read(line);
     }
   }
   return journal;
@@ -88,7 +98,7 @@ export interface JournalFile {
   /** Appends: a kill of this process does not lose it. */
   write(lines: Line[]): void;
   /** What has been written is on disk when it returns: a power cut does not lose it either. */
-  sync(): void;
+  sync(): Promise<void>;
   close(): void;
 }
 
@@ -103,7 +113,11 @@ export function openJournal(folder: string): JournalFile {
       stateWrite(path, () => appendFileSync(file, torn ? `\n${text}` : text));
       torn = false;
     },
-    sync: () => stateWrite(path, () => fsyncSync(file)),
+    async sync() {
+      await sync(file).catch((error) => {
+        throw stateError(path, error);
+      });
+    },
     close: () => closeSync(file),
   };
 }

@@ -7,7 +7,9 @@ import { dueAt } from './keys.js';
 /**
  * The fields of a job's hash that make `Job.seen`, in this order, a missing one as an empty text.
  * A retry removes finishedOn, a start counts `ats` up, a failure `atm`, a stall `stc`; versions
- * before 5 count in `attemptsMade`. Scripts that change a job build the same text.
+ * before 5 count in `attemptsMade`. Of a finished job it is the first alone: that time, which is also
+ * its score in the list of its state, is another one when it finishes anew (moveToFinished.lua).
+ * Scripts that change a job build the same text.
  */
 export const SEEN_FIELDS = [
   'finishedOn',
@@ -18,7 +20,6 @@ export const SEEN_FIELDS = [
   'stc',
 ] as const;
 export const SEEN_SEPARATOR = ',';
-
 /** What a list of jobs is made of; `show` reads the rest. */
 export const JOB_FIELDS = [
   ...SEEN_FIELDS,
@@ -35,31 +36,44 @@ const BARE_FIELDS = [...SEEN_FIELDS, 'timestamp', 'data'] as const;
 
 /** The fields to read of each job, and what makes a job of them. */
 export interface Reading {
+  /** None: the place says it all. */
   fields: readonly string[];
   toJob(queue: QueueRef, place: Place, fields: Fields): Job;
 }
 
-/** Whole jobs, or what a filter needs of them. */
-export function readingFor({ name, error, data }: JobFilter, bare: boolean): Reading {
+/**
+ * Whole jobs, or what a filter needs of them. Of a finished one the score in its list is enough to know
+ * it again; whether it can be read is found out by what is done to it.
+ */
+export function readingFor({ states, name, error, data }: JobFilter, bare: boolean): Reading {
   if (!bare || data !== undefined) return { fields: JOB_FIELDS, toJob };
-  const fields = [
-    ...BARE_FIELDS,
+  const finished = states.length > 0 && states.every(isFinished);
+  const asked = [
     ...(name === undefined ? [] : ['name']),
     ...(error === undefined ? [] : ['failedReason']),
   ];
-  return { fields, toJob: bareJob };
+  if (!finished) return { fields: [...BARE_FIELDS, ...asked], toJob: bareJob };
+  // Every job has a timestamp: one without what is asked about is no ghost.
+  return { fields: asked.length > 0 ? ['timestamp', ...asked] : [], toJob: finishedJob };
 }
 
+const isFinished = (state: JobState) => state === 'completed' || state === 'failed';
+
 function bareJob(queue: QueueRef, place: Place, fields: Fields): Job {
-  const created = numberOf(fields.timestamp);
-  return {
-    ...emptyJob(queue, place, created !== null && parseJson(fields.data).ok ? null : 'corrupt'),
-    name: fields.name ?? null,
-    created_at: created,
-    finished_at: numberOf(fields.finishedOn),
-    error: fields.failedReason ?? null,
-    seen: seenOf(fields),
-  };
+  const job = finishedJob(queue, place, fields);
+  job.created_at = numberOf(fields.timestamp);
+  job.finished_at = numberOf(fields.finishedOn);
+  if (job.created_at === null || !parseJson(fields.data).ok) job.problem = 'corrupt';
+  return job;
+}
+
+function finishedJob(queue: QueueRef, place: Place, fields: Fields): Job {
+  const job = emptyJob(queue, place, null);
+  job.name = fields.name ?? null;
+  job.finished_at = place.score ?? null;
+  job.error = fields.failedReason ?? null;
+  job.seen = seenOf(place, fields);
+  return job;
 }
 
 /** The fields of a hash that are there. */
@@ -69,15 +83,17 @@ export type Fields = Readonly<Record<string, string | undefined>>;
 export interface Place {
   id: string;
   state: JobState;
-  score?: number;
+  score?: number | undefined;
 }
 
-export function seenOf(fields: Fields): string {
+function seenOf({ state, score }: Place, fields: Fields): string {
+  if (isFinished(state) && score !== undefined) return String(score);
   return SEEN_FIELDS.map((name) => fields[name] ?? '').join(SEEN_SEPARATOR);
 }
 
 /** A job from its hash. What cannot be read is left empty, and `problem` says so. */
-export function toJob(queue: QueueRef, { id, state, score }: Place, fields: Fields): Job {
+export function toJob(queue: QueueRef, place: Place, fields: Fields): Job {
+  const { id, state, score } = place;
   const data = parseJson(fields.data);
   const opts = optionsOf(fields);
   const whole =
@@ -98,7 +114,7 @@ export function toJob(queue: QueueRef, { id, state, score }: Place, fields: Fiel
     finished_at: numberOf(fields.finishedOn),
     error: fields.failedReason ?? null,
     data: data.value,
-    seen: seenOf(fields),
+    seen: seenOf(place, fields),
   };
 }
 

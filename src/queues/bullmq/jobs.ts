@@ -1,5 +1,6 @@
 import { type Channel, demand } from '../../redis/channel.js';
 import { type Reply, ReplyError } from '../../redis/resp.js';
+import { ahead } from '../ahead.js';
 import { type JobFilter, matches } from '../filter.js';
 import type { Job } from '../job.js';
 import type { QueueRef } from '../queue.js';
@@ -29,7 +30,8 @@ export async function* jobsOf(
 ): AsyncGenerator<Job[]> {
   const read = pageReader(channel, queue, readingFor(filter, bare));
   const wanted = filter.ids ? namedPages(channel, queue, filter.ids, read) : allPages(filter);
-  for await (const page of wanted) {
+  // Who only chooses changes nothing meanwhile.
+  for await (const page of bare ? ahead(wanted) : wanted) {
     const found = page.filter((job) => matches(job, filter));
     if (found.length > 0) yield found;
   }
@@ -37,9 +39,10 @@ export async function* jobsOf(
   async function* allPages({ states }: JobFilter): AsyncGenerator<Job[]> {
     for (const part of PARTS) {
       if (states.length > 0 && !states.includes(part.state)) continue;
-      for await (const window of windowsOf(channel, queue, part, filter))
+      const windows = windowsOf(channel, queue, part, filter, bare);
+      for await (const window of bare ? ahead(windows) : windows)
         yield* read(
-          window.map((entry) => ({ ...entry, state: part.state })),
+          window.map(({ id, score }) => ({ id, state: part.state, score })),
           part,
         );
     }
@@ -51,12 +54,14 @@ function windowsOf(
   { scope, queue }: QueueRef,
   { name, kind }: Part,
   { before, after }: JobFilter,
+  bare: boolean,
 ): AsyncGenerator<Entry[]> {
   const at = key(scope, queue, name);
   if (kind === 'list') return listWindows(channel, at);
   // The score is the time that a filter's age is about for finished jobs only.
   if (name !== 'completed' && name !== 'failed') return zsetWindows(channel, at);
-  return zsetWindows(channel, at, { from: before, to: after });
+  // The oldest first, as they are to run again.
+  return zsetWindows(channel, at, { from: after, to: before, up: bare });
 }
 
 type Read = (places: readonly Place[], part?: Part) => AsyncGenerator<Job[]>;
@@ -133,13 +138,14 @@ function jobFrom(
   return reading.toJob(queue, place, fields);
 }
 
-/** The hash of each job: an error for a key of another type, undefined where there is none. */
+/** The fields of each job: an error for a key of another type, undefined where there is none. */
 export async function readFields(
   channel: Channel,
   { scope, queue }: QueueRef,
   ids: readonly string[],
   names: readonly string[] = JOB_FIELDS,
 ): Promise<(Fields | ReplyError | undefined)[]> {
+  if (names.length === 0) return ids.map(() => ({}));
   const replies = await channel.pipeline(
     ids.map((id) => ['HMGET', key(scope, queue, id), ...names]),
   );

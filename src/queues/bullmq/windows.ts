@@ -12,26 +12,34 @@ const SIZE = 1_000;
 /** Of a list, as many ids are read again as could have been removed in front of them meanwhile. */
 const OVERLAP = 200;
 
+/** Scores from and to, both inclusive; `up` from the lowest on rather than from the highest down. */
+export interface Range {
+  from?: number | undefined;
+  to?: number | undefined;
+  up?: boolean;
+}
+
 /**
- * The ids of a sorted set from the highest score down, `from` and `to` inclusive, in windows. Each
- * begins after the last one's (score, id), whatever has come and gone since: none is skipped, and
- * one that was moved up is not met again.
+ * The ids of a sorted set in windows. Each begins after the last one's (score, id), whatever has come
+ * and gone since: none is skipped, and one that was moved ahead is not met again.
  */
 export async function* zsetWindows(
   channel: Channel,
   key: string,
-  { from = Number.POSITIVE_INFINITY, to = Number.NEGATIVE_INFINITY } = {},
+  { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, up = false }: Range = {},
 ): AsyncGenerator<Entry[]> {
-  let rank = Number.isFinite(from) ? await count(channel, key, `(${from}`) : 0;
+  const [first, end] = up ? [from, to] : [to, from];
+  const isWithin = ({ score }: Required<Entry>) => (up ? score <= end : score >= end);
+  let rank = Number.isFinite(first) ? await ahead(channel, key, first, up) : 0;
   let last: Required<Entry> | undefined;
   for (;;) {
     // One more in front: when it is still the last one of before, nothing has moved.
-    let read = await range(channel, key, last ? rank - 1 : rank, SIZE + 1);
+    let read = await range(channel, key, last ? rank - 1 : rank, SIZE + 1, up);
     if (last && (read[0]?.id !== last.id || read[0].score !== last.score)) {
-      rank = await rankAfter(channel, key, last);
-      read = await range(channel, key, rank, SIZE);
+      rank = await rankAfter(channel, key, last, up);
+      read = await range(channel, key, rank, SIZE, up);
     } else if (last) read = read.slice(1);
-    const window = read.filter(({ score }) => score >= to);
+    const window = read.filter(isWithin);
     last = read.at(-1) ?? last;
     rank += read.length;
     const ids = window.filter(({ id }) => !isMarker(id));
@@ -40,30 +48,45 @@ export async function* zsetWindows(
   }
 }
 
-async function range(channel: Channel, key: string, start: number, length: number) {
-  const flat = await strings(channel, 'ZREVRANGE', key, start, start + length - 1, 'WITHSCORES');
-  return Array.from({ length: flat.length / 2 }, (_, at) => ({
-    id: flat[at * 2] as string,
-    score: Number(flat[at * 2 + 1]),
-  }));
+async function range(channel: Channel, key: string, start: number, length: number, up: boolean) {
+  const command = up ? 'ZRANGE' : 'ZREVRANGE';
+  const flat = await strings(channel, command, key, start, start + length - 1, 'WITHSCORES');
+  const entries: Required<Entry>[] = [];
+  for (let at = 0; at < flat.length; at += 2)
+    entries.push({ id: flat[at] as string, score: Number(flat[at + 1]) });
+  return entries;
 }
 
-async function count(channel: Channel, key: string, min: string): Promise<number> {
-  const reply = await channel.send('ZCOUNT', key, min, '+inf');
+/** How many stand before a score in the direction, or with `also` at it too. */
+async function ahead(
+  channel: Channel,
+  key: string,
+  score: number,
+  up: boolean,
+  also = false,
+): Promise<number> {
+  const bound = also ? String(score) : `(${score}`;
+  const reply = await channel.send('ZCOUNT', key, ...(up ? ['-inf', bound] : [bound, '+inf']));
   return wrongType(reply) ? 0 : (demand(reply) as number);
 }
 
-/** How many stand above and at (score, id), which may be gone: within a score the ids are sorted. */
-async function rankAfter(channel: Channel, key: string, { id, score }: Required<Entry>) {
-  let low = await count(channel, key, `(${score}`);
-  let high = await count(channel, key, String(score));
+/** How many stand before and at (score, id), which may be gone: within a score the ids are sorted. */
+async function rankAfter(
+  channel: Channel,
+  key: string,
+  { id, score }: Required<Entry>,
+  up: boolean,
+) {
+  let low = await ahead(channel, key, score, up);
+  let high = await ahead(channel, key, score, up, true);
   const bytes = Buffer.from(id);
+  const sign = up ? -1 : 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const [there] = await range(channel, key, middle, 1);
+    const [there] = await range(channel, key, middle, 1, up);
     // Redis compares members by their bytes.
-    if (there && there.score >= score && Buffer.compare(Buffer.from(there.id), bytes) >= 0)
-      low = middle + 1;
+    const order = there && (there.score - score || Buffer.compare(Buffer.from(there.id), bytes));
+    if (order !== undefined && order * sign >= 0) low = middle + 1;
     else high = middle;
   }
   return low;

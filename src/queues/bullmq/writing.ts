@@ -4,12 +4,14 @@ import type { Engine } from '../engine.js';
 import type { Chosen, Operation, Result } from '../operation.js';
 import type { QueueRef } from '../queue.js';
 import { key } from './keys.js';
+import { Lanes } from './lanes.js';
 import { CANCEL } from './lua/cancel.js';
 import { PROMOTE } from './lua/promote.js';
 import { REMOVE } from './lua/remove.js';
 import { RETRY } from './lua/retry.js';
 import type { Nodes } from './nodes.js';
 import { type Layout, setPaused } from './pause.js';
+import { areFree, areReadable, isFinished, retryPlain } from './retrying.js';
 import { evaluate, type Script, script } from './scripts.js';
 
 type Writer = Pick<Engine, 'readOnlyBecause' | 'preview' | 'apply' | 'setPaused'>;
@@ -25,19 +27,26 @@ const SCRIPTS: Record<Exclude<Operation['type'], 'redrive'>, Script> = {
  * Jobs of one call, and calls on their way at once. The server may run all of these through before it
  * lets another client in: together about a millisecond.
  */
-const CHUNK = 25;
-const LANES = 4;
+const CHUNK = 100;
+const LANES = 2;
 /** Entries of lists that one call may walk through to take jobs out of them. */
 const WALK = 200_000;
 
 /** A worker that does not notice a cancellation is given this long to end before a retry is allowed. */
 const HOLD = 10 * 60_000;
 
+/** How much is on its way at once: in general, and where a call may walk through long lists. */
+interface Pace {
+  lanes: Lanes;
+  alone: Lanes;
+}
+
 /** One job as a script answers: result, detail, parents, children, scheduler. */
-type Answer = [result: Result, detail: string, ...involved: (string | undefined)[]];
+export type Answer = [result: Result, detail: string, ...involved: (string | undefined)[]];
 
 /** Every change is a script on the server that looks at the job once more before it moves it. */
 export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writer {
+  const pace: Pace = { lanes: new Lanes(LANES), alone: new Lanes(1) };
   return {
     async readOnlyBecause(ref) {
       const channel = await nodes.of(ref);
@@ -47,7 +56,7 @@ export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writ
       return unknownLayout(version);
     },
     async preview(ref, operation, jobs) {
-      const answers = await decide(await nodes.of(ref), ref, operation, jobs, true);
+      const answers = await decide(await nodes.of(ref), ref, operation, jobs, true, pace);
       return answers.map(([result, becomes, parents = '', children = '', scheduler = ''], at) => ({
         id: (jobs[at] as Chosen).id,
         result,
@@ -58,7 +67,7 @@ export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writ
       }));
     },
     async apply(ref, operation, jobs) {
-      const answers = await decide(await nodes.of(ref), ref, operation, jobs, false);
+      const answers = await decide(await nodes.of(ref), ref, operation, jobs, false, pace);
       const { engine, source, scope, queue } = ref;
       return answers.map(([result, detail], at) => {
         const { id } = jobs[at] as Chosen;
@@ -81,53 +90,50 @@ function unknownLayout(version: unknown): string | undefined {
  */
 async function decide(
   channel: Channel,
-  { scope, queue }: QueueRef,
+  ref: QueueRef,
   operation: Operation,
   jobs: readonly Chosen[],
   dry: boolean,
+  pace: Pace,
 ): Promise<Answer[]> {
   if (operation.type === 'redrive') {
     return jobs.map(() => ['conflict', 'BullMQ has no dead letters: retry it where it failed']);
   }
   const { type } = operation;
+  const { scope, queue } = ref;
   const cascade = operation.type === 'remove' && operation.cascade;
-  const call = async (chunk: readonly Chosen[]) => {
+  const judged = async (chunk: readonly Chosen[]) => {
+    if (chunk.length === 0) return [];
     const numbers = [Date.now(), Number(dry), Number(cascade), HOLD];
-    const pairs = chunk.flatMap(({ id, seen }) => [id, seen]);
-    const args = [key(scope, queue, ''), `${scope}:`, ...numbers, ...pairs];
+    const args = [key(scope, queue, ''), `${scope}:`, ...numbers];
+    for (const { id, seen } of chunk) args.push(id, seen);
     const reply = await evaluate(channel, SCRIPTS[type], [key(scope, queue, 'meta')], args);
-    return reply as unknown as Answer[];
+    const [answers, given] = reply as unknown as [Answer[], number[]];
+    return given.map((number) => answers[number - 1] as Answer);
   };
-  const walks = !dry && (type === 'remove' || type === 'cancel');
-  if (walks) return inLanes(jobs, await bearable(channel, scope, queue), 1, call);
-  return inLanes(jobs, CHUNK, LANES, call);
+  if (type === 'retry') {
+    const plain = !dry && jobs.every(isFinished) && (await areFree(channel, ref, jobs));
+    return pace.lanes.over(jobs, CHUNK, (chunk) => retried(chunk, plain));
+  }
+  if (dry || type === 'promote') return pace.lanes.over(jobs, CHUNK, judged);
+  return pace.alone.over(jobs, await bearable(channel, scope, queue), judged);
+
+  async function retried(chunk: readonly Chosen[], plain: boolean): Promise<Answer[]> {
+    const answers = plain ? await retryPlain(channel, ref, chunk) : chunk.map(() => undefined);
+    const rest = chunk.filter((_, at) => answers[at] === undefined);
+    if (rest.length === 0) return answers as Answer[];
+    const readable = await areReadable(
+      channel,
+      ref,
+      rest.map(({ id }) => id),
+    );
+    const others = await judged(rest.filter((_, at) => readable[at]));
+    const told = rest.map((_, at) => (readable[at] ? (others.shift() as Answer) : UNREADABLE));
+    return answers.map((answer) => answer ?? (told.shift() as Answer));
+  }
 }
 
-/** Works through chunks, some of them on their way at once; the answers in the order of the jobs. */
-async function inLanes<T>(
-  jobs: readonly Chosen[],
-  size: number,
-  lanes: number,
-  call: (chunk: readonly Chosen[]) => Promise<T[]>,
-): Promise<T[]> {
-  const answers: T[][] = [];
-  let next = 0;
-  const lane = async () => {
-    while (next < jobs.length) {
-      const from = next;
-      next += size;
-      try {
-        answers[from / size] = await call(jobs.slice(from, from + size));
-      } catch (error) {
-        // What stands against one chunk stands against all: nothing more is begun.
-        next = jobs.length;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  return answers.flat();
-}
+const UNREADABLE: Answer = ['conflict', 'its data is not JSON: no worker could read it'];
 
 /** So many jobs that taking each out of the middle of a list stays within the bounds. */
 async function bearable(channel: Channel, scope: string, queue: string): Promise<number> {

@@ -27,61 +27,12 @@ local function push(job)
   return string.find(job.opts, '"lifo"', 1, true) and decoded(job.opts).lifo and 'RPUSH' or 'LPUSH'
 end
 
--- What all jobs of the call need is asked and done at once: half the time for it.
-local locks, failed = {}, {}
-do
-  local ids, names = {}, {}
-  for at = 7, #ARGV, 2 do
-    ids[#ids + 1] = ARGV[at]
-    names[#names + 1] = base .. ARGV[at] .. ':lock'
-  end
-  local tokens = call('MGET', unpack(names))
-  local scores = redis.pcall('ZMSCORE', base .. 'failed', unpack(ids))
-  for at, id in ipairs(ids) do
-    locks[id] = tokens[at]
-    -- Redis before 6.2 has no ZMSCORE.
-    failed[id] = scores.err and call('ZSCORE', base .. 'failed', id) or scores[at]
-  end
-end
-local moved, lists, prioritized = {}, { LPUSH = {}, RPUSH = {} }, {}
-
-local function collect(job)
-  failed[job.id] = nil
-  moved[#moved + 1] = job.id
-  if job.priority > 0 then
-    prioritized[#prioritized + 1] = job
-  else
-    local list = lists[push(job)]
-    list[#list + 1] = job.id
-  end
-end
-
-local function flush()
-  if #moved == 0 then return end
-  local state = queue()
-  call('ZREM', base .. 'failed', unpack(moved))
-  for command, ids in pairs(lists) do
-    if #ids > 0 then call(command, base .. state.list, unpack(ids)) end
-  end
-  if #prioritized > 0 then
-    local turn = call('INCRBY', base .. 'pc', #prioritized) - #prioritized
-    local entries = {}
-    for at, job in ipairs(prioritized) do
-      entries[2 * at - 1] = job.priority * 0x100000000 + (turn + at) % 0x100000000
-      entries[2 * at] = job.id
-    end
-    call('ZADD', base .. 'prioritized', unpack(entries))
-  end
-  if not state.held then call('ZADD', base .. 'marker', 0, '0') end
-end
-
 local function retry(job)
-  if locks[job.id] then
-    local _, holder = lockOf(job)
-    return { 'locked', holder }
-  end
-  if not failed[job.id] then return { 'raced', 'not failed any more' } end
-  if job.changed then return { 'raced', 'failed anew' } end
+  local failed = call('ZSCORE', base .. 'failed', job.id)
+  if job.changed then return { 'raced', failed and 'failed anew' or 'not failed any more' } end
+  local token, holder = lockOf(job)
+  if token then return { 'locked', holder } end
+  if not failed then return { 'raced', 'not failed any more' } end
   local state, parent = queue(), parentOf(job)
   local detail, forget, record = place(state, job.priority), nil, nil
   if parent then forget, record = noted(parent, job.key) end
@@ -96,8 +47,8 @@ local function retry(job)
     if culprit then detail = detail .. ', but cannot complete before its child ' .. short(culprit) end
     return { 'done', detail, parent and short(parent.key) or '', '', field(job, 'rjk') or '' }
   end
-  -- From here on it is to be moved by the flush, which comes whatever fails.
-  collect(job)
+  call('ZREM', base .. 'failed', job.id)
+  enqueue(base, state, job.id, job.priority, push(job))
   call('HDEL', job.key, 'finishedOn', 'processedOn', 'failedReason')
   if forget then
     call(forget, parent.key .. record, job.key)
@@ -110,8 +61,5 @@ end
 -- Found out before anything is moved: a wrong type there would leave jobs in no list.
 call('LLEN', base .. queue().list)
 call('ZCARD', base .. 'prioritized')
-local ok, answers = pcall(each, retry)
-if not dry then flush() end
-if not ok then error(answers, 0) end
-return answers
+return each(retry)
 `;

@@ -1,17 +1,43 @@
 import { SEEN_FIELDS, SEEN_SEPARATOR } from '../job.js';
 
 const SEEN = SEEN_FIELDS.map((field) => `'${field}'`).join(', ');
+const [FINISHED] = SEEN_FIELDS;
+
+/** How a queue stands, whatever is done to its jobs. */
+export const QUEUE = `
+local call = redis.call
+
+-- A paused queue of BullMQ 5 collects in paused, one of 6 in wait. With neither to be seen, paused:
+-- a resume of 5 would rename paused over wait, one of 6 merges it back.
+local function stateOf(prefix)
+  local meta = call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'opts.maxLenEvents', 'version')
+  local state = { list = 'wait', held = false, events = meta[3] or '10000', paused = meta[1] }
+  if meta[1] then
+    state.held = true
+    local inSix = call('LLEN', prefix .. 'wait') > 0 or string.find(meta[4] or '', ':6%.')
+    if call('LLEN', prefix .. 'paused') > 0 or not inSix then state.list = 'paused' end
+  elseif meta[2] then
+    state.held = call('LLEN', prefix .. 'active') >= tonumber(meta[2])
+  end
+  return state
+end
+
+-- The marker has an idle worker look for a job.
+local function wake(prefix, state)
+  if not state.held then call('ZADD', prefix .. 'marker', 0, '0') end
+end
+`;
 
 /**
  * What every script over jobs begins with. `each` calls a function for every job and collects its
- * answers; a job that is not there or cannot be read is answered here and never touched.
+ * answers; a job that is not there or cannot be read is answered here and never touched. The reply is
+ * the different answers, and which of them each job got: one answer for many jobs is sent once.
  *
  * KEYS[1] the queue's meta; ARGV: base (`bull:mail:`), scope (`bull:`), now in ms, 1 for a dry run,
  * 1 for cascade, the hold of a fence in ms, then id and `seen` of each job.
  * An answer: result, detail, parents and children a line each, scheduler.
  */
-export const SHARED = `
-local call = redis.call
+export const SHARED = `${QUEUE}
 local base, scope, now, dry, cascade = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5] == '1'
 local hold = ARGV[6]
 
@@ -31,26 +57,11 @@ local function isNext(id, scheduler)
   return next and string.sub(id, -#next - 1) == ':' .. next
 end
 
--- A paused queue of BullMQ 5 collects in paused, one of 6 in wait. With neither to be seen, paused:
--- a resume of 5 would rename paused over wait, one of 6 merges it back.
-local function stateOf(prefix)
-  local meta = call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'opts.maxLenEvents', 'version')
-  local state = { list = 'wait', held = false, events = meta[3] or '10000', paused = meta[1] }
-  if meta[1] then
-    state.held = true
-    local inSix = call('LLEN', prefix .. 'wait') > 0 or string.find(meta[4] or '', ':6%.')
-    if call('LLEN', prefix .. 'paused') > 0 or not inSix then state.list = 'paused' end
-  elseif meta[2] then
-    state.held = call('LLEN', prefix .. 'active') >= tonumber(meta[2])
-  end
-  return state
-end
-
 local function emit(prefix, state, ...)
   call('XADD', prefix .. 'events', 'MAXLEN', '~', state.events, '*', 'event', ...)
 end
 
--- To where workers take it from; the marker wakes an idle one.
+-- To where workers take it from.
 local function enqueue(prefix, state, id, priority, push)
   if priority > 0 then
     local turn = call('INCR', prefix .. 'pc')
@@ -58,7 +69,7 @@ local function enqueue(prefix, state, id, priority, push)
   else
     call(push, prefix .. state.list, id)
   end
-  if not state.held then call('ZADD', prefix .. 'marker', 0, '0') end
+  wake(prefix, state)
 end
 
 local function place(state, priority)
@@ -77,8 +88,11 @@ local function look(id, seen)
   local fields
   if seen == '' then
     fields = redis.pcall('HMGET', key, 'timestamp', 'priority', 'opts', 'parentKey')
-  else
+  elseif string.find(seen, '${SEEN_SEPARATOR}', 1, true) then
     fields = redis.pcall('HMGET', key, 'timestamp', 'priority', 'opts', 'parentKey', ${SEEN})
+  else
+    -- Of a finished job the time is enough.
+    fields = redis.pcall('HMGET', key, 'timestamp', 'priority', 'opts', 'parentKey', '${FINISHED}')
   end
   if fields.err then return nil, { 'conflict', 'not a job' } end
   -- Every job has a timestamp; meta, a scheduler and other hashes of the queue have none.
@@ -118,11 +132,16 @@ local function attempt(work, job)
 end
 
 local function each(work)
-  local answers = {}
+  local answers, numbers, given = {}, {}, {}
   for at = 7, #ARGV, 2 do
-    local job, refusal = look(ARGV[at], ARGV[at + 1])
-    answers[#answers + 1] = refusal or attempt(work, job)
+    local job, answer = look(ARGV[at], ARGV[at + 1])
+    if job then answer = attempt(work, job) end
+    if not numbers[answer] then
+      answers[#answers + 1] = answer
+      numbers[answer] = #answers
+    end
+    given[#given + 1] = numbers[answer]
   end
-  return answers
+  return { answers, given }
 end
 `;

@@ -1,0 +1,80 @@
+import { type Channel, demand } from '../../redis/channel.js';
+import type { Chosen } from '../operation.js';
+import type { QueueRef } from '../queue.js';
+import { parseJson } from './job.js';
+import { key } from './keys.js';
+import { RETRY_PLAIN } from './lua/retry-plain.js';
+import { evaluate, script } from './scripts.js';
+import type { Answer } from './writing.js';
+
+const PLAIN = script(RETRY_PLAIN);
+
+/** Keys of one EXISTS. */
+const MANY = 100;
+
+/**
+ * Whether none of the jobs is held by a worker. A lock on a failed job is older than its failure: none
+ * can come while it stays failed.
+ */
+export async function areFree(
+  channel: Channel,
+  { scope, queue }: QueueRef,
+  jobs: readonly Chosen[],
+): Promise<boolean> {
+  const asked: string[][] = [];
+  for (let from = 0; from < jobs.length; from += MANY) {
+    const some = jobs.slice(from, from + MANY);
+    asked.push(['EXISTS', ...some.map(({ id }) => key(scope, queue, `${id}:lock`))]);
+  }
+  return (await channel.pipeline(asked)).every((held) => demand(held) === 0);
+}
+
+/** Whether a job is known by the time it finished alone. */
+export const isFinished = ({ seen }: Chosen) => /^\d+$/.test(seen);
+
+/**
+ * Retries those of the jobs of which nothing needs to be known but that they are as they were chosen.
+ * Undefined for the others, which are to be looked at: the script for those takes three times as long.
+ */
+export async function retryPlain(
+  channel: Channel,
+  { scope, queue }: QueueRef,
+  jobs: readonly Chosen[],
+): Promise<(Answer | undefined)[]> {
+  const base = key(scope, queue, '');
+  const args = [base, ...jobs.flatMap(({ id, seen }) => [id, seen])];
+  const reply = await evaluate(channel, PLAIN, [`${base}meta`], args);
+  const [stands, ...priorities] = reply as [string, ...number[]];
+  const waiting = new Map<number, Answer>();
+  return priorities.map((priority) => {
+    if (priority < 0) return undefined;
+    const words = priority === 0 ? 'waiting' : `waiting, priority ${priority}`;
+    const answer = waiting.get(priority) ?? ['done', `${words}${stands}`];
+    waiting.set(priority, answer);
+    return answer;
+  });
+}
+
+/** Characters of job data that are fetched at once, unless one job has more. */
+const MOST_DATA = 4_000_000;
+
+/** For each of these jobs, whether a worker could read its data; none has to be there. */
+export async function areReadable(
+  channel: Channel,
+  { scope, queue }: QueueRef,
+  ids: readonly string[],
+): Promise<boolean[]> {
+  const keys = ids.map((id) => key(scope, queue, id));
+  const lengths = await channel.pipeline(keys.map((job) => ['HSTRLEN', job, 'data']));
+  const readable: boolean[] = [];
+  for (let from = 0; from < keys.length; ) {
+    let to = from;
+    for (let sum = 0; to < keys.length && (to === from || sum <= MOST_DATA); to += 1)
+      sum += Number(lengths[to]) || 0;
+    const page = keys.slice(from, to).map((job) => ['HGET', job, 'data']);
+    for (const data of await channel.pipeline(page))
+      readable.push(typeof data !== 'string' || parseJson(data).ok);
+    from = to;
+  }
+  return readable;
+}
