@@ -52,7 +52,8 @@ export interface Engine {
   /**
    * Stops workers from taking jobs of a queue, or lets them again. Refuses (CacheOpsError `refused`)
    * where the layout that the queue's applications use is ambiguous, or the engine has no pause.
+   * `dry` looks and refuses the same and changes nothing.
    */
-  setPaused(queue: QueueRef, paused: boolean): Promise<'done' | 'already'>;
+  setPaused(queue: QueueRef, paused: boolean, how?: { dry?: boolean }): Promise<'done' | 'already'>;
   close(): Promise<void>;
 }

@@ -36,8 +36,11 @@ const HOLD = 10 * 60_000;
 /** One job as a script answers: result, detail, parents, children, scheduler. */
 type Answer = [result: Result, detail: string, ...involved: (string | undefined)[]];
 
-/** Every change is a script on the server that looks at the job once more before it moves it. */
-export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writer {
+/**
+ * Every change is a script on the server that looks at the job once more before it moves it.
+ * `layouts`: of prefixes whose applications are known to use this BullMQ.
+ */
+export function writer(nodes: Nodes, layouts: ReadonlyMap<string, Layout> = new Map()): Writer {
   return {
     async readOnlyBecause(ref) {
       const channel = await nodes.of(ref);
@@ -65,7 +68,8 @@ export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writ
         return { engine, source, scope, queue, id, result, detail };
       });
     },
-    setPaused: async (ref, paused) => setPaused(await nodes.of(ref), ref, paused, layout),
+    setPaused: async (ref, paused, { dry = false } = {}) =>
+      setPaused(await nodes.of(ref), ref, paused, { layout: layouts.get(ref.scope), dry }),
   };
 }
 
