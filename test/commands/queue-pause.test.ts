@@ -114,8 +114,10 @@ describe('where BullMQ 5 and 6 meet', () => {
     const five = await application('bullmq5');
     await five.redis.lpush(`${five.base}paused`, 'left');
     await five.queue.add('send', {});
-    const { code, error } = await operator(5)(...pause('--yes'));
-    expect([code, error.code]).toEqual([6, 'refused']);
+    for (const flag of ['--dry-run', '--yes']) {
+      const { code, error } = await operator(5)(...pause(flag));
+      expect([code, error.code]).toEqual([6, 'refused']);
+    }
     expect(await five.redis.llen(`${five.base}paused`)).toBe(1);
   });
 
