@@ -10,7 +10,7 @@ import { REMOVE } from './lua/remove.js';
 import { RETRY } from './lua/retry.js';
 import type { Nodes } from './nodes.js';
 import { type Layout, setPaused } from './pause.js';
-import { evaluate, type Script, script } from './scripts.js';
+import { evaluate, evaluateReading, type Script, script } from './scripts.js';
 
 type Writer = Pick<Engine, 'readOnlyBecause' | 'preview' | 'apply' | 'setPaused'>;
 
@@ -99,7 +99,8 @@ async function decide(
     const numbers = [Date.now(), Number(dry), Number(cascade), HOLD];
     const pairs = chunk.flatMap(({ id, seen }) => [id, seen]);
     const args = [key(scope, queue, ''), `${scope}:`, ...numbers, ...pairs];
-    const reply = await evaluate(channel, SCRIPTS[type], [key(scope, queue, 'meta')], args);
+    const run = dry ? evaluateReading : evaluate;
+    const reply = await run(channel, SCRIPTS[type], [key(scope, queue, 'meta')], args);
     return reply as unknown as Answer[];
   };
   const walks = !dry && (type === 'remove' || type === 'cancel');
