@@ -154,11 +154,12 @@ export async function startWorker(
   { url, schema, version }: Estate,
   queue: string,
   behaviour: 'succeed' | 'fail' | 'hang',
+  batch = 10,
 ) {
   const script = new URL('./workers/pgboss.mjs', import.meta.url).pathname;
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
     process.execPath,
-    [script, url, schema, version, queue, behaviour],
+    [script, url, schema, version, queue, behaviour, String(batch)],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   onTestFinished(async () => {

@@ -76,12 +76,13 @@ local function flush()
 end
 
 local function retry(job)
+  -- Somebody else has retried it: that a worker holds it by now is their doing.
+  if job.changed then return { 'raced', failed[job.id] and 'failed anew' or 'not failed any more' } end
   if locks[job.id] then
     local _, holder = lockOf(job)
     return { 'locked', holder }
   end
   if not failed[job.id] then return { 'raced', 'not failed any more' } end
-  if job.changed then return { 'raced', 'failed anew' } end
   local state, parent = queue(), parentOf(job)
   local detail, forget, record = place(state, job.priority), nil, nil
   if parent then forget, record = noted(parent, job.key) end
