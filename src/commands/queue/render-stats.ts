@@ -48,12 +48,14 @@ function signed(format: (value: number) => Figure, change: number | null | undef
 export function renderStats({ queues, problems }: StatsResult): Block[] {
   if (queues.length === 0 && problems.length === 0) return [{ note: 'There is no queue.' }];
   const columns = Object.keys(COLUMNS);
+  const grown = queues.some(({ growth }) => growth !== null);
+  const optional = grown ? OPTIONAL : ['memory/h', 'kept/h', ...OPTIONAL];
   const labels = shortNames(queues);
   const rows = queues.map((queue, index) =>
     columns.map((column) => COLUMNS[column]?.(queue, labels[index])),
   );
   return [
-    ...(rows.length > 0 ? [{ table: { columns, rows, optional: OPTIONAL } }] : []),
+    ...(rows.length > 0 ? [{ table: { columns, rows, optional } }] : []),
     ...since(queues),
     ...failures(queues, labels),
     ...renderProblems(problems),
