@@ -137,6 +137,15 @@ const queue = z.discriminatedUnion('engine', [
     engine: z.literal('bullmq'),
     redis: z.string(),
     prefix: z._default(z.string(), 'bull'),
+    version: z.optional(
+      z
+        .literal([5, 6])
+        .check(
+          z.describe(
+            'major version of BullMQ that the applications use; for queues that do not tell it themselves',
+          ),
+        ),
+    ),
   }),
   z.strictObject({
     engine: z.literal('pgboss'),

@@ -29,6 +29,7 @@ ${redisLines(env)}
 ${off(!postgres, `postgres:\n  main:\n    url: \${DATABASE_URL}`)}
 
 queues:
+  # version: 5 (or 6) says which BullMQ its applications use, where the queues do not tell it.
   - { engine: bullmq, redis: main, prefix: bull }
 ${off(!postgres, '  - { engine: pgboss, postgres: main }')}
 

@@ -1,7 +1,7 @@
 import type { JobFilter } from './filter.js';
 import type { Job, JobDetail } from './job.js';
 import type { Chosen, Impact, Operation, Outcome } from './operation.js';
-import type { EngineName, QueueRef, QueueSnapshot } from './queue.js';
+import type { EngineName, JobState, QueueRef, QueueSnapshot } from './queue.js';
 import type { QueueStats } from './stats.js';
 
 /**
@@ -26,6 +26,15 @@ export interface Engine {
    * id, state, times, `seen`, `problem`, and what the filter asks about.
    */
   jobs(queue: QueueRef, filter: JobFilter, bare?: boolean): AsyncIterable<Job[]>;
+  /**
+   * The newest `limit` jobs (some hundreds at most) of these queues together, in any of these states, and
+   * whether there are more. Only where that is quicker than to read each queue's newest.
+   */
+  newest?(
+    queues: readonly QueueRef[],
+    states: readonly JobState[],
+    limit: number,
+  ): Promise<{ jobs: Job[]; more: boolean }>;
   /** Undefined when there is no such job. */
   show(queue: QueueRef, id: string): Promise<JobDetail | undefined>;
   /** In depth, over the newest `sample` finished jobs. */
@@ -43,7 +52,8 @@ export interface Engine {
   /**
    * Stops workers from taking jobs of a queue, or lets them again. Refuses (CacheOpsError `refused`)
    * where the layout that the queue's applications use is ambiguous, or the engine has no pause.
+   * `dry` looks and refuses the same and changes nothing.
    */
-  setPaused(queue: QueueRef, paused: boolean): Promise<'done' | 'already'>;
+  setPaused(queue: QueueRef, paused: boolean, how?: { dry?: boolean }): Promise<'done' | 'already'>;
   close(): Promise<void>;
 }

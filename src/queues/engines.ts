@@ -24,12 +24,11 @@ export async function withEngines<T>(
 }
 
 function bullmqEngines(config: Config, limits: Limits): Engine[] {
-  const prefixes = new Map<string, string[]>();
-  for (const entry of config.queues) {
-    if (entry.engine !== 'bullmq') continue;
-    prefixes.set(entry.redis, [...(prefixes.get(entry.redis) ?? []), entry.prefix]);
-  }
-  return [...prefixes].map(([name, known]) => openBullmq(redisTarget(config, name), known, limits));
+  const entries = config.queues.filter((entry) => entry.engine === 'bullmq');
+  return [...new Set(entries.map(({ redis }) => redis))].map((name) => {
+    const known = entries.filter(({ redis }) => redis === name);
+    return openBullmq(redisTarget(config, name), known, limits);
+  });
 }
 
 function bossEngines(config: Config, limits: Limits): Engine[] {

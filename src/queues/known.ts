@@ -10,7 +10,7 @@ import { queuesCalled } from './names.js';
 import type { EngineName, QueueRef } from './queue.js';
 
 /** Which Redis or Postgres of the configuration. */
-interface EngineId {
+export interface EngineId {
   name: EngineName;
   source: string;
 }
@@ -46,7 +46,7 @@ export interface Found {
  */
 export async function findQueues(engine: Engine, search: Search): Promise<Found> {
   const source = whereIs(engine, search.config);
-  const file = search.state.path('queues', 'known', fileName(engine, source.identity));
+  const file = fileOf(search.state, 'known', engine, search.config);
   const memory = recall(file, engine);
   // That nothing was there is not worth remembering: whoever asks again has added something.
   const usable = !search.discover && memory !== undefined && memory.queues.length > 0;
@@ -85,8 +85,8 @@ export async function findNew(found: Found, name: string, search: Search): Promi
   const fresh = candidates.length > 0 ? await engine.existing(candidates) : [];
   if (fresh.length === 0) return [];
   found.queues.push(...fresh);
-  const { address, identity } = whereIs(engine, search.config);
-  const file = search.state.path('queues', 'known', fileName(engine, identity));
+  const file = fileOf(search.state, 'known', engine, search.config);
+  const address = addressOf(engine, search.config);
   found.unwritable ??= remember(file, engine, address, found.found_at, found.queues);
   return fresh;
 }
@@ -100,9 +100,7 @@ export function recallAll(state: State, config: Config): QueueRef[] {
     }),
   );
   return [...sources.values()].flatMap((engine) => {
-    const { identity } = whereIs(engine, config);
-    const file = state.path('queues', 'known', fileName(engine, identity));
-    return recall(file, engine)?.queues ?? [];
+    return recall(fileOf(state, 'known', engine, config), engine)?.queues ?? [];
   });
 }
 
@@ -179,7 +177,16 @@ function configuredScopes({ name, source }: EngineId, config: Config): string[] 
   });
 }
 
-function fileName({ name, source }: EngineId, identity: string) {
+/** Where something is remembered of an engine: another server has another file. */
+export function fileOf(
+  state: State,
+  kind: 'known' | 'samples',
+  engine: EngineId,
+  config: Config,
+): string {
+  const { name, source } = engine;
+  const { identity } = whereIs(engine, config);
   const hash = createHash('sha256').update(identity).digest('hex').slice(0, 16);
-  return `${name}-${source.replace(/[^\w-]/g, '_').slice(0, 40)}-${hash}.json`;
+  const file = `${name}-${source.replace(/[^\w-]/g, '_').slice(0, 40)}-${hash}.json`;
+  return state.path('queues', kind, file);
 }

@@ -32,6 +32,7 @@ export function newestOf(jobs: readonly Job[], limit: number): { jobs: Job[]; mo
   return { jobs: sorted.slice(0, limit), more: sorted.length > limit };
 }
 
-function timeOf({ finished_at, created_at }: Job): number {
+/** Ms since 1970 by which jobs of several states are sorted; 0 where nothing says when. */
+export function timeOf({ finished_at, created_at }: Job): number {
   return finished_at ?? created_at ?? 0;
 }

@@ -50,6 +50,6 @@ export interface QueueSnapshot extends QueueRef {
   oldest_waiting_ms: number | null;
   /** Null where the engine does not say (pg-boss has no pause; a right is missing). */
   paused: boolean | null;
-  /** Connected workers; null where the engine does not say. */
+  /** Connected workers, on a cluster at least so many; null where the engine does not say. */
   workers: number | null;
 }

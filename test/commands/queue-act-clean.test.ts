@@ -80,7 +80,7 @@ describe('queue clean', () => {
       tty: true,
       columns: 150,
     });
-    expect(stdout).toMatch(/1 parents of a flow: .*p/);
+    expect(stdout).toMatch(/1 parent of a flow: .*p/);
     expect(await fingerprint(redis)).toBe(before);
     const { code, summary } = await act(['clean', 'mail', '--yes']);
     expect([code, summary.counts]).toMatchObject([4, { done: 9, conflict: 1 }]);

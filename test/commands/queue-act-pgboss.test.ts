@@ -111,8 +111,10 @@ it('pg-boss 10: of a stately pair one is retried, the other a conflict, the rest
 it('pg-boss has no pause: refused, and nothing is changed', async () => {
   const boss = await boss10('paused');
   await boss.createQueue('mail');
-  const { code, stderr } = await site('paused')('pause', 'mail', '--yes');
-  expect([code, JSON.parse(stderr).error.code]).toEqual([6, 'refused']);
+  for (const flag of ['--yes', '--dry-run']) {
+    const { code, stderr } = await site('paused')('pause', 'mail', flag);
+    expect([code, JSON.parse(stderr).error.code]).toEqual([6, 'refused']);
+  }
 });
 
 it('a schema version that is not known is refused before anything is changed', async () => {

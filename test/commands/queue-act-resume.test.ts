@@ -11,8 +11,6 @@ import { type RedisServer, startRedis } from '../servers/redis.js';
 import { until } from '../servers/wait.js';
 import { actingOn } from './queue-acting.js';
 
-const WORKER = new URL('../queues/counting-worker.mjs', import.meta.url).pathname;
-
 let server: RedisServer;
 let redis: Redis;
 let cli: Awaited<ReturnType<typeof buildCli>>;
@@ -163,26 +161,6 @@ it('a Redis that goes away in the middle leaves an operation that can be resumed
   await until(async () => (await site.run(['ping'])).code === 0);
   const { summary } = await site.act(['retry', '--resume', '--rate', '9000']);
   expect(summary.counts.done + summary.counts.raced).toBe(1_000);
-});
-
-it('two operators at once, with a worker: each job moves once, the other one sees raced', async () => {
-  await fill(2_000);
-  const worker = spawn(process.execPath, [WORKER, String(server.port), 'mail'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  onTestFinished(() => void worker.kill('SIGKILL'));
-  await new Promise((resolve) => worker.stdout.once('data', resolve));
-  const [one, two] = [actingOn(server), actingOn(server)];
-  const argv = ['retry', '--queue', 'mail', '--all', '--yes', '--json'];
-  const ended = await Promise.all([start(one, ...argv).ended, start(two, ...argv).ended]);
-  const [a, b] = ended.map(({ stdout }) => summaryOf(stdout));
-  expect(a.counts.done + b.counts.done).toBe(2_000);
-  for (const { counts, total } of [a, b]) {
-    // What the worker holds at that very moment is said to be locked.
-    expect(counts.done + counts.raced + counts.locked).toBe(total);
-  }
-  await until(async () => (await redis.hlen('ran')) === 2_000);
-  expect(new Set(await redis.hvals('ran'))).toEqual(new Set(['1']));
 });
 
 it('a resumed run keeps the rate of the first one', async () => {

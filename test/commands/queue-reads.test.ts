@@ -160,6 +160,8 @@ describe('queue ls', () => {
     expect(stdout).toMatch(/^bull:mail +6 /m);
     expect(stdout).toMatch(/^\{app:eu\}:mail +6 /m);
     expect(stdout).toMatch(/^report +1 /m);
+    const listed = await op.run(['jobs'], terminal(80));
+    expect(listed.stdout).toMatch(/^id +queue +state/m);
     for (const columns of [40, 80]) {
       for (const argv of [['ls'], ['stats'], ['jobs'], ['show', estate.failed]]) {
         const lines = (await op.run(argv, terminal(columns))).stdout.split('\n');
@@ -239,6 +241,11 @@ describe('queue jobs', () => {
     expect(problems).toEqual({ ghost: 'ghost', text: 'corrupt', fine: null });
     const { stdout } = await estate.operator().run(['jobs', 'odd'], terminal(80));
     expect(stdout).toMatch(/ghost +waiting \(ghost\)/);
+    const shown = await estate.operator().json('show', 'ghost', '--queue', 'odd');
+    expect([shown.code, shown.error.message]).toEqual([
+      2,
+      '"ghost" stands among the waiting jobs of main/bull:odd and has no job: a ghost',
+    ]);
     await client.del('bull:odd:meta', 'bull:odd:wait', 'bull:odd:text', 'bull:odd:fine');
   });
 
@@ -308,6 +315,7 @@ describe('queue show', () => {
       error: { code: 'not_found', message: 'there is no job "nope" in any of 5 queues' },
       result: undefined,
     });
+    expect((await estate.operator().json('show', 'jib-3')).error.hint).toBe('did you mean job-3?');
     const half = await estate.operator({ redis: NOWHERE }).json('show', 'nope');
     expect(half.code).toBe(5);
     expect(half.error.message).toContain('bullmq on main cannot be read');

@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/load.js';
 import { redisTarget } from '../../src/redis/target.js';
@@ -65,6 +65,44 @@ describe.each(LIBRARIES)('queues of %s on a cluster', (library) => {
     await until(async () => (await op.snapshots([op.ref('busy')]))[0]?.workers === known);
     await Promise.all(workers.map((worker) => worker.close()));
   });
+
+  it('have workers that have had no time to wait for jobs, on whichever node these are known', async () => {
+    const { Queue, Worker } = bullmq(library);
+    const own = `full-${library}`;
+    const connection = client;
+    const queue = new Queue(own, { connection, prefix: '{bull}' });
+    await queue.addBulk([1, 2].map(() => ({ name: 'send', data: {} })));
+    let release = () => {};
+    const work = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const workers = ['eu-1', 'eu-2'].map(
+      (name) => new Worker(own, () => work, { connection, prefix: '{bull}', name }),
+    );
+    await until(async () => (await queue.getActiveCount()) === 2);
+    const count = async () => (await op.snapshots([op.ref(own)]))[0]?.workers;
+    expect(await count()).toBe(library === 'bullmq' ? 2 : null);
+    release();
+    await Promise.all(workers.map((worker) => worker.close()));
+    await queue.close();
+  });
+});
+
+it('connections of one name are as many workers as a node sees at most, on whichever node', async () => {
+  const name = `{bull}:${Buffer.from('lone').toString('base64')}`;
+  const counts = [2, 1, 2];
+  const connections = await Promise.all(
+    cluster.masters.flatMap(({ port }, index) =>
+      Array.from({ length: counts[index] ?? 0 }, async () => {
+        const connection = new Redis(port, { connectionName: name });
+        await connection.ping();
+        return connection;
+      }),
+    ),
+  );
+  await client.hset('{bull}:lone:meta', 'opts.maxLenEvents', '10000');
+  expect((await op.snapshots([op.ref('lone')]))[0]?.workers).toBe(2);
+  for (const connection of connections) connection.disconnect();
 });
 
 it('a queue without a hash tag never worked on a cluster: it is not listed, and refused by name', async () => {

@@ -77,34 +77,6 @@ describe.each(LIBRARIES)('with workers of %s', (library) => {
     expect(await one.queue.getFailedCount()).toBe(2500);
   });
 
-  it('two operators retry the same 2,000 while workers run: each moves once, the other sees raced', async () => {
-    const one = await at(library);
-    const other = site(server.url, library, 'work');
-    ends.push(() => other.close());
-    const jobs = await addFailed(one, 2000);
-    const chosen = await Promise.all(
-      jobs.map(async ({ jobId }) => ({ id: jobId, seen: await one.seen(jobId) })),
-    );
-    const { ran } = await worker(library);
-    const results = await Promise.all(
-      [one, other].map(async ({ engine, ref }) => {
-        const all = [];
-        for (let from = 0; from < chosen.length; from += 500)
-          all.push(...(await engine.apply(ref, RETRY, chosen.slice(from, from + 500))));
-        return all;
-      }),
-    );
-    for (let index = 0; index < jobs.length; index += 1) {
-      const pair = results.map((outcomes) => outcomes[index]?.result);
-      expect(pair.filter((result) => result === 'done')).toHaveLength(1);
-      // The loser may also find it in the hands of a worker.
-      expect(['raced', 'locked']).toContain(pair.find((result) => result !== 'done'));
-    }
-    await until(() => ran().length >= 2000, { timeout: 30_000 });
-    expect(new Set(ran()).size).toBe(2000);
-    expect(ran()).toHaveLength(2000);
-  });
-
   it('cancels an active job honestly: a worker that listens, one that does not, one that has finished', async () => {
     const one = await at(library);
     const { saw, lines } = await worker(library);

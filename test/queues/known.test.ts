@@ -53,7 +53,7 @@ async function search({ discover = false, now = 1_000, prefix = 'bull', db = 0 }
   const queues = [{ engine: 'bullmq', redis: 'main', prefix }];
   writeFileSync(file, JSON.stringify({ redis: { main }, queues }));
   const config = await loadConfig({ env: {}, cwd: folder, file });
-  const engine = openBullmq(redisTarget(config, 'main'), [prefix], { timeout: 5_000 });
+  const engine = openBullmq(redisTarget(config, 'main'), [{ prefix }], { timeout: 5_000 });
   const calls: string[] = [];
   const watched: Engine = {
     ...engine,

@@ -11,8 +11,9 @@ import { until } from '../servers/wait.js';
 // @ts-expect-error: plain JavaScript, shared with the worker process.
 import { openBoss } from './workers/boss.mjs';
 
-export type Generation = '9' | '10' | '11' | '12';
-export const WRITABLE = ['10', '11', '12'] as const;
+export type Generation = '9' | '10' | '11' | '12a' | '12';
+/** 12a is 12.23, in the middle of the schema's way through 12. */
+export const WRITABLE = ['10', '11', '12a', '12'] as const;
 export const ALL = ['9', ...WRITABLE] as const;
 
 /** What the tests use of a pg-boss, which is much the same in every version. */
@@ -153,11 +154,12 @@ export async function startWorker(
   { url, schema, version }: Estate,
   queue: string,
   behaviour: 'succeed' | 'fail' | 'hang',
+  batch = 10,
 ) {
   const script = new URL('./workers/pgboss.mjs', import.meta.url).pathname;
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
     process.execPath,
-    [script, url, schema, version, queue, behaviour],
+    [script, url, schema, version, queue, behaviour, String(batch)],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
   onTestFinished(async () => {

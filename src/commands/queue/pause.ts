@@ -73,10 +73,12 @@ export async function setPaused(
     const reason = await engine.readOnlyBecause(ref);
     if (reason) throw new CacheOpsError('refused', `${ref.queue} may only be read: ${reason}`);
     if (flags.dryRun) {
-      const [snapshot] = await engine.snapshots([ref]);
-      const now = snapshot?.paused === true;
-      const result = now === paused ? 'already' : 'would be done';
-      return pauseResult.parse({ ...ref, paused: now, result });
+      const result = await engine.setPaused(ref, paused, { dry: true });
+      return pauseResult.parse(
+        result === 'done'
+          ? { ...ref, paused: !paused, result: 'would be done' }
+          : { ...ref, paused, result },
+      );
     }
     const asked = paused ? 'Pause' : 'Resume';
     await consent(context, `${asked} ${ref.queue} (${ref.source})?`, ref.queue, flags);

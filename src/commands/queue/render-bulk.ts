@@ -112,13 +112,14 @@ export function renderImpact(result: ImpactResult): Block[] {
 
 function touched(queue: ImpactResult['queues'][number]): Block[] {
   const groups = [
-    ['parents of a flow', queue.parents],
-    ['children of a flow', queue.children],
-    ['job schedulers', queue.schedulers],
+    [['parent of a flow', 'parents of a flow'], queue.parents],
+    [['child of a flow', 'children of a flow'], queue.children],
+    [['job scheduler', 'job schedulers'], queue.schedulers],
   ] as const;
   const notes = groups
     .filter(([, { count }]) => count > 0)
-    .map(([kind, { count, more, first }]): Block => {
+    .map(([[one, several], { count, more, first }]): Block => {
+      const kind = count === 1 ? one : several;
       const rest = count > first.length ? ', ...' : '';
       return {
         note: `${queue.queue} also has to do with ${more ? 'at least ' : ''}${figure(count)} ${kind}: ${first.join(', ')}${rest}`,

@@ -30,7 +30,8 @@ const COLUMNS: Record<string, Column> = {
 /** What a narrow terminal may do without, the first one first. */
 const OPTIONAL = [
   ...['problem', 'started', 'created', 'finished', 'source', 'engine', 'scope', 'due'],
-  ...['priority', 'attempts', 'name', 'queue', 'age'],
+  // Of several queues an id alone does not say which job it is.
+  ...['priority', 'attempts', 'name', 'age', 'queue'],
 ];
 
 export function renderJobs(jobs: readonly JobResult[], now: number): Block[] {

@@ -1,4 +1,4 @@
-import type { Block, Cell } from '../../output/blocks.js';
+import type { Block, Cell, Figure } from '../../output/blocks.js';
 import { bytes, count, ms } from '../../output/format.js';
 import { shortNames } from '../../queues/names.js';
 import { renderProblems } from './render-jobs.js';
@@ -27,26 +27,56 @@ const COLUMNS: Record<string, (queue: Line, label: string | undefined) => Cell> 
   engine: ({ engine }) => engine,
   scope: ({ scope }) => scope,
   source: ({ source }) => source,
+  'kept/h': ({ growth }) => signed(count, growth?.jobs_per_hour),
+  'memory/h': ({ growth }) => signed(bytes, growth?.bytes_per_hour),
 };
 
 /** What a narrow terminal may do without, the first one first. */
 const OPTIONAL = [
   ...['source', 'engine', 'scope', 'cancelled', 'wait max', 'run max', 'a job', 'wait p99'],
-  ...['run p99', 'sampled', 'completed', '/min', 'memory', 'wait p50', 'run p50'],
+  ...['run p99', 'sampled', 'completed', '/min', 'memory/h', 'kept/h', 'memory', 'wait p50'],
+  ...['run p50'],
 ];
+
+/** A change with its sign: `+1,200`, `-3.0 KB`. */
+function signed(format: (value: number) => Figure, change: number | null | undefined): Cell {
+  if (change === null || change === undefined) return { value: null, text: '-', tone: 'dim' };
+  const sign = { '1': '+', '-1': '-' }[Math.sign(change)] ?? '';
+  return { value: change, text: `${sign}${format(Math.abs(change)).text}` };
+}
 
 export function renderStats({ queues, problems }: StatsResult): Block[] {
   if (queues.length === 0 && problems.length === 0) return [{ note: 'There is no queue.' }];
   const columns = Object.keys(COLUMNS);
+  const grown = queues.some(({ growth }) => growth !== null);
+  const optional = grown ? OPTIONAL : ['memory/h', 'kept/h', ...OPTIONAL];
   const labels = shortNames(queues);
   const rows = queues.map((queue, index) =>
     columns.map((column) => COLUMNS[column]?.(queue, labels[index])),
   );
   return [
-    ...(rows.length > 0 ? [{ table: { columns, rows, optional: OPTIONAL } }] : []),
+    ...(rows.length > 0 ? [{ table: { columns, rows, optional } }] : []),
+    ...since(queues),
     ...failures(queues, labels),
     ...renderProblems(problems),
   ];
+}
+
+/** Since when it has grown so; of queues that were measured at different times the longest ago. */
+function since(queues: readonly Line[]): Block[] {
+  if (queues.length === 0) return [];
+  const spans = queues.flatMap(({ growth }) => growth?.over_ms ?? []);
+  if (spans.length === 0) {
+    return [
+      {
+        note: 'Growth needs an earlier queue stats, a minute old at least: there is none yet.',
+        tone: 'dim',
+      },
+    ];
+  }
+  const [shortest, longest] = [Math.min(...spans), Math.max(...spans)].map((span) => ms(span).text);
+  const span = shortest === longest ? longest : `${shortest} to ${longest}`;
+  return [{ note: `kept/h and memory/h: growth over the last ${span}.`, tone: 'dim' }];
 }
 
 /** In a pipe these lines have another form: queue, failure, count, id, engine, scope, source. */

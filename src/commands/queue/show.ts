@@ -5,6 +5,7 @@ import { CacheOpsError } from '../../errors.js';
 import { emit } from '../../output/emit.js';
 import type { Place } from '../../queues/bulk/choose.js';
 import { fullName } from '../../queues/names.js';
+import { aboutAbsent } from './absent.js';
 import { type Estate, problemOf, unread, withEstate } from './estate.js';
 import { renderShow } from './render-show.js';
 import { jobResult, toJobResult } from './result.js';
@@ -75,7 +76,11 @@ export async function show(context: Context, request: ShowRequest): Promise<Show
     const [place] = held;
     if (held.length > 1) throw ambiguous(id, held);
     const job = place && (await read(context, place, id));
-    if (!job) throw missing(estate, request, places);
+    if (!job) {
+      const about = await aboutAbsent(places, id);
+      if (about instanceof CacheOpsError) throw about;
+      throw missing(estate, request, places, about?.hint);
+    }
     return showResult.parse({ ...job, ...toJobResult(job), result: job.result ?? null });
   });
 }
@@ -105,6 +110,7 @@ function missing(
   { sources }: Estate,
   { id, queue = [] }: ShowRequest,
   places: readonly Place[],
+  hint?: string,
 ): CacheOpsError {
   const dead = queue.length === 0 ? unread(sources) : undefined;
   const where =
@@ -112,11 +118,8 @@ function missing(
   const message = `there is no job "${id}" in ${where}`;
   if (dead) return new CacheOpsError('connect', `${message} that can be read; ${dead}`);
   const remembered = sources.some(({ found }) => found?.remembered);
-  return new CacheOpsError(
-    'not_found',
-    message,
-    remembered
-      ? 'it may have been removed; --discover looks for new queues'
-      : 'it may have been removed when it finished',
-  );
+  const removed = remembered
+    ? 'it may have been removed; --discover looks for new queues'
+    : 'it may have been removed when it finished';
+  return new CacheOpsError('not_found', message, hint ?? removed);
 }

@@ -3,8 +3,10 @@ import * as z from 'zod/mini';
 import { parseCount } from '../../config/units.js';
 import type { Context } from '../../context.js';
 import { ExitCode } from '../../errors.js';
-import { emit } from '../../output/emit.js';
+import { emit, say } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
+import type { Place } from '../../queues/bulk/choose.js';
+import { compare, type Growth } from '../../queues/growth.js';
 import { fullName } from '../../queues/names.js';
 import type { QueueStats } from '../../queues/stats.js';
 import { deadSources, eachQueue } from './each.js';
@@ -36,8 +38,11 @@ export function registerStats(topic: Command, context: Context): void {
       'after',
       `
 Reads only. Wait is from when a job could be taken until it was, run from then to its end; both over
-the newest finished jobs that are kept. "min" is how many of them finished a minute. Messages of
+the newest finished jobs that are kept. "/min" is how many of them finished a minute. Messages of
 failures are grouped by their shape: ids, numbers and quoted parts are left out.
+"kept/h" and "memory/h" are by how much the kept jobs and their memory have grown an hour since an
+earlier queue stats, up to a day ago: what it counted is remembered in the state folder. "-" where
+there is nothing yet to compare with. Memory is that of the jobs measured, times all that are kept.
 Exit 2 for a queue that is not there; 4 when a source cannot be read; 5 when none can.
 
 Examples:
@@ -81,6 +86,17 @@ const statsResult = z.object({
       ),
       retained: z.object({ completed: z.number(), failed: z.number(), cancelled: z.number() }),
       memory: z.nullable(z.object({ average_bytes: z.number(), retained_bytes: z.number() })),
+      /** Of what is retained, since an earlier measurement of this command; null without one. */
+      growth: z.nullable(
+        z.object({
+          since: z.string(),
+          over_ms: z.number(),
+          jobs: z.number(),
+          bytes: z.nullable(z.number()),
+          jobs_per_hour: z.number(),
+          bytes_per_hour: z.nullable(z.number()),
+        }),
+      ),
     }),
   ),
   problems: z.array(problemResult),
@@ -104,12 +120,50 @@ export async function stats(context: Context, request: StatsRequest): Promise<St
       const failed = await eachQueue(context, places, async ({ engine, ref }) => {
         found.set(fullName(ref), await engine.stats(ref, newest));
       });
+      const growth = await growthOf(context, places, found);
       return statsResult.parse({
-        queues: places.flatMap(({ ref }) => found.get(fullName(ref)) ?? []),
+        queues: places.flatMap(({ ref }) => {
+          const measured = found.get(fullName(ref));
+          return measured ? { ...measured, growth: growth.get(fullName(ref)) ?? null } : [];
+        }),
         problems: [...(names.length === 0 ? deadSources(estate.sources) : []), ...failed],
       });
     } finally {
       progress.stop();
     }
   });
+}
+
+/** How each queue has grown since an earlier command, which is remembered source by source. */
+async function growthOf(
+  context: Context,
+  places: readonly Place[],
+  found: ReadonlyMap<string, QueueStats>,
+): Promise<Map<string, StatsResult['queues'][number]['growth']>> {
+  const config = await context.config();
+  const results = new Map<string, StatsResult['queues'][number]['growth']>();
+  for (const engine of new Set(places.map((place) => place.engine))) {
+    const own = places.filter((place) => place.engine === engine);
+    const measured = own.flatMap(({ ref }) => found.get(fullName(ref)) ?? []);
+    const { growth, unwritable } = compare(context.state, config, engine, measured, context.now());
+    if (unwritable !== null && !context.settings.json)
+      say(context, `there is nothing to compare with next time: ${unwritable}`);
+    for (const [index, stats] of measured.entries()) {
+      const one = growth[index];
+      results.set(fullName(stats), one ? hourly(one) : null);
+    }
+  }
+  return results;
+}
+
+function hourly({ since, over_ms, jobs, bytes }: Growth) {
+  const perHour = (change: number) => Math.round((change / over_ms) * 3_600_000);
+  return {
+    since: new Date(since).toISOString(),
+    over_ms,
+    jobs,
+    bytes,
+    jobs_per_hour: perHour(jobs),
+    bytes_per_hour: bytes === null ? null : perHour(bytes),
+  };
 }

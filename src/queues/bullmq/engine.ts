@@ -2,21 +2,29 @@ import type { Limits } from '../../redis/channel.js';
 import type { RedisTarget } from '../../redis/target.js';
 import type { Engine } from '../engine.js';
 import { openNodes } from './nodes.js';
+import type { Layout } from './pause.js';
 import { reader } from './reading.js';
 import { writer } from './writing.js';
 
-/** The BullMQ queues of one Redis; `prefixes` are those that are known beforehand. */
-export function openBullmq(
-  target: RedisTarget,
-  prefixes: readonly string[],
-  limits: Limits,
-): Engine {
+/** What the configuration says of the queues under a prefix. */
+interface Known {
+  prefix: string;
+  /** The BullMQ that their applications use. */
+  version?: Layout | undefined;
+}
+
+/** The BullMQ queues of one Redis, under any prefix. */
+export function openBullmq(target: RedisTarget, known: readonly Known[], limits: Limits): Engine {
+  const prefixes = known.map(({ prefix }) => prefix);
+  const layouts = known.flatMap(({ prefix, version }) =>
+    version ? [[prefix, version] as const] : [],
+  );
   const nodes = openNodes(target, limits);
   return {
     name: 'bullmq',
     source: target.name,
     ...reader(nodes, prefixes),
-    ...writer(nodes),
+    ...writer(nodes, new Map(layouts)),
     close: async () => nodes.close(),
   };
 }

@@ -127,7 +127,8 @@ async function withoutGone(
   return jobs.filter(({ id, problem }) => problem !== 'ghost' || there.has(id));
 }
 
-function jobFrom(
+/** A job from what `readFields` has said of its hash. */
+export function jobFrom(
   queue: QueueRef,
   place: Place,
   fields: Fields | ReplyError | undefined,

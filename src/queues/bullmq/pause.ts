@@ -31,23 +31,31 @@ export async function setPaused(
   channel: Channel,
   ref: QueueRef,
   paused: boolean,
-  layout?: Layout,
+  { layout, dry }: { layout?: Layout | undefined; dry: boolean },
 ): Promise<'done' | 'already'> {
   const evidence = await evidenceOf(channel, ref);
-  return paused ? hold(channel, ref, evidence, layout) : release(channel, ref);
+  if (paused) return hold(channel, ref, evidence, { layout, dry });
+  if (dry) return evidence.paused || evidence.collected > 0 ? 'done' : 'already';
+  return release(channel, ref);
 }
 
-async function hold(channel: Channel, ref: QueueRef, evidence: Evidence, layout?: Layout) {
-  if (layout === undefined && isMixed(evidence)) throw mixed(ref);
+async function hold(
+  channel: Channel,
+  ref: QueueRef,
+  evidence: Evidence,
+  { layout, dry }: { layout?: Layout | undefined; dry: boolean },
+) {
+  if (isMixed(evidence, layout)) throw mixed(ref);
   if (evidence.paused) return 'already';
   const chosen = layout ?? layoutOf(evidence.version);
   if (!chosen) {
     throw new CacheOpsError(
       'refused',
       `which BullMQ uses ${ref.queue} is not known (${evidence.version ?? 'no version noted'})`,
-      'a pause in the wrong layout loses jobs: pause it from its application',
+      `a pause in the wrong layout loses jobs. ${SAY_WHICH}`,
     );
   }
+  if (dry) return 'done';
   const reply = await evaluate(channel, pause, keysOf(ref), [chosen]);
   if (reply === 'missing') throw missing(ref);
   if (reply === 'mixed') throw mixed(ref);
@@ -85,8 +93,13 @@ async function evidenceOf(channel: Channel, ref: QueueRef): Promise<Evidence> {
 }
 
 /** Both layouts have left their traces, or the traces are not those of the version that is noted. */
-function isMixed({ paused, version, waiting, collected }: Evidence): boolean {
+function isMixed(
+  { paused, version, waiting, collected }: Evidence,
+  layout: Layout | undefined,
+): boolean {
   if (!paused) return collected > 0;
+  // Told which of them it is, there is nothing to be done about a pause that is there already.
+  if (layout !== undefined) return false;
   if (collected > 0) return waiting > 0 || layoutOf(version) === 6;
   return waiting > 0 && layoutOf(version) === 5;
 }
@@ -103,6 +116,9 @@ function keysOf({ scope, queue }: QueueRef): string[] {
   );
 }
 
+const SAY_WHICH =
+  'Where all its applications use one, say which in the configuration: queues: [{ engine: bullmq, ..., version: 5 }] (or 6)';
+
 const missing = ({ scope, queue }: QueueRef) =>
   new CacheOpsError('not_found', `there is no queue ${queue} under ${scope}`);
 
@@ -110,5 +126,5 @@ const mixed = ({ queue }: QueueRef) =>
   new CacheOpsError(
     'refused',
     `BullMQ 5 and 6 both use ${queue}: a pause would lose jobs`,
-    `bring its applications to one major version; cache-ops queue resume ${queue} merges what both have collected`,
+    `bring its applications to one major version; cache-ops queue resume ${queue} merges what both have collected. ${SAY_WHICH}`,
   );

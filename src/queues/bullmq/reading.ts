@@ -4,6 +4,7 @@ import type { QueueRef } from '../queue.js';
 import { findQueues, isQueue, look } from './discover.js';
 import { jobsOf } from './jobs.js';
 import { isJobId, key, type QueueName } from './keys.js';
+import { newestIn } from './newest.js';
 import type { Nodes } from './nodes.js';
 import { showJob } from './show.js';
 import { snapshotsOf } from './snapshot.js';
@@ -11,7 +12,7 @@ import { statsOf } from './stats.js';
 
 type Reader = Pick<
   Engine,
-  'discover' | 'existing' | 'snapshots' | 'holding' | 'jobs' | 'show' | 'stats'
+  'discover' | 'existing' | 'snapshots' | 'holding' | 'jobs' | 'newest' | 'show' | 'stats'
 >;
 
 /** Raw reads: opening BullMQ's own Queue writes its `meta`, and its getJobs may remove a marker. */
@@ -46,6 +47,7 @@ export function reader(nodes: Nodes, prefixes: readonly string[]): Reader {
     async *jobs(queue, filter, bare) {
       yield* jobsOf(await nodes.of(queue), queue, filter, bare);
     },
+    newest: (queues, states, limit) => newestIn(nodes, queues, states, limit),
     show: async (queue, id) => showJob(await nodes.of(queue), queue, id),
     stats: async (queue, sample) => statsOf(await nodes.of(queue), queue, sample),
   };

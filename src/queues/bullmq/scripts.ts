@@ -13,21 +13,58 @@ export function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
-/** Runs it by name; sends the text where the server does not know it (yet, or any more). */
+/** Runs it in one step on the server, and throws what stands against it. */
 export async function evaluate(
   channel: Channel,
-  { text, sha }: Script,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<Exclude<Reply, ReplyError>> {
+  const reply = await run(channel, script, '', [keys.length, ...keys, ...args]);
+  if (reply instanceof ReplyError) throw refusalOf(reply);
+  return reply;
+}
+
+/**
+ * Runs a script that is going to change nothing, so that the server holds it to that and a user who
+ * may only read needs no more than eval_ro and evalsha_ro. Redis before 7 has neither of them.
+ */
+export async function evaluateReading(
+  channel: Channel,
+  script: Script,
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<Exclude<Reply, ReplyError>> {
   const rest = [keys.length, ...keys, ...args];
-  let reply = await channel.send('EVALSHA', sha, ...rest);
-  if (reply instanceof ReplyError && reply.code === 'NOSCRIPT') {
-    reply = await channel.send('EVAL', text, ...rest);
+  let reply = await run(channel, script, '_RO', rest);
+  if (isAbsent(reply) || isForbidden(reply)) reply = await run(channel, script, '', rest);
+  if (isForbidden(reply)) {
+    throw new CacheOpsError(
+      'refused',
+      'this Redis user may not run scripts: what would become of the jobs cannot be told',
+      'ACL SETUSER ... +eval_ro +evalsha_ro lets it look (before Redis 7: +eval +evalsha); which jobs are meant: cache-ops queue jobs',
+    );
   }
   if (reply instanceof ReplyError) throw refusalOf(reply);
   return reply;
 }
+
+/** By its name; sends the text where the server does not know it (yet, or any more). */
+async function run(
+  channel: Channel,
+  { text, sha }: Script,
+  mode: '' | '_RO',
+  rest: readonly (string | number)[],
+): Promise<Reply> {
+  const reply = await channel.send(`EVALSHA${mode}`, sha, ...rest);
+  if (!(reply instanceof ReplyError) || reply.code !== 'NOSCRIPT') return reply;
+  return channel.send(`EVAL${mode}`, text, ...rest);
+}
+
+const isAbsent = (reply: Reply) =>
+  reply instanceof ReplyError && /unknown command/i.test(reply.message);
+
+const isForbidden = (reply: Reply) => reply instanceof ReplyError && reply.code === 'NOPERM';
 
 /** Within a script the code of an error may stand behind words of Redis's own, or be missing. */
 const HINTS: [RegExp, string][] = [

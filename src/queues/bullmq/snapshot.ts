@@ -16,15 +16,14 @@ export async function snapshotsOf(
   if (queues.length === 0) return [];
   const masters = await nodes.masters();
   const owners = await Promise.all(queues.map((queue) => nodes.of(queue)));
-  const clients = new Map(
-    [...new Set(owners)].map((channel) => [channel, clientsOf(channel)] as const),
-  );
+  const connected = Promise.all(masters.map(clientsOf));
   return Promise.all(
     queues.map(async ({ engine, source, scope, queue }, index) => {
       const channel = owners[index] as Channel;
       const counts = await countsOf(channel, scope, queue, now);
-      const list = await clients.get(channel);
-      const workers = list ? workersOf(list, scope, queue, masters.length > 1) : null;
+      const clients = await connected;
+      const owner = clients[masters.indexOf(channel)];
+      const workers = workersOf(clients, owner, workerName(scope, queue));
       return { engine, source, scope, queue, ...counts, workers };
     }),
   );
@@ -79,36 +78,50 @@ async function oldest(channel: Channel, jobs: string[], now: number): Promise<nu
   return since.length > 0 ? Math.max(0, now - Math.min(...since)) : null;
 }
 
-interface Client {
-  name: string;
-  command: string;
+/** Who is connected to a node. */
+interface Clients {
+  /** How many connections have a name, by the name. */
+  named: Map<string, number>;
+  /** Somebody without a name has waited for a job, or run a script. */
+  nameless: boolean;
 }
 
-/** All connections of a node; undefined when the user may not list them. */
-async function clientsOf(channel: Channel): Promise<Client[] | undefined> {
+/** Undefined when the user may not list them. */
+async function clientsOf(channel: Channel): Promise<Clients | undefined> {
   const reply = await channel.send('CLIENT', 'LIST');
   if (typeof reply !== 'string') return undefined;
-  return reply.split('\n').map((line) => ({
-    name: / name=(\S*)/.exec(line)?.[1] ?? '',
-    command: / cmd=(\S*)/.exec(line)?.[1] ?? '',
-  }));
+  const clients: Clients = { named: new Map(), nameless: false };
+  for (const line of reply.split('\n')) {
+    const name = / name=(\S*)/.exec(line)?.[1] ?? '';
+    if (name !== '') clients.named.set(name, (clients.named.get(name) ?? 0) + 1);
+    else if (/ cmd=(bzpopmin|evalsha|eval) /.test(line)) clients.nameless = true;
+  }
+  return clients;
 }
 
 /**
- * A worker waits on the node that has its queue, on one connection. On a cluster it has others of
- * that name elsewhere; and BullMQ 5 gives them no name there (`duplicate` of ioredis's Cluster takes
- * the nodes first), so that somebody who waits namelessly may be a worker of any queue.
+ * The connection on which a worker waits for jobs has its queue's name. On a cluster it is one to each
+ * of several nodes, by chance until it has waited on the one that has the queue, and nothing says
+ * which are of one worker: as many as a node sees at most, there are at least. BullMQ 5 gives them no
+ * name there (`duplicate` of ioredis's Cluster takes the nodes first), so that somebody nameless on
+ * the queue's node may be a worker. Null where it cannot be told.
  */
 function workersOf(
-  clients: Client[],
-  prefix: string,
-  queue: string,
-  cluster: boolean,
+  masters: readonly (Clients | undefined)[],
+  owner: Clients | undefined,
+  own: string,
 ): number | null {
-  const own = workerName(prefix, queue);
-  const named = clients.filter(({ name }) => name === own || name.startsWith(`${own}:w:`)).length;
-  const nameless = clients.some(({ name, command }) => name === '' && command === 'bzpopmin');
-  return named === 0 && cluster && nameless ? null : named;
+  if (owner === undefined) return null;
+  const seen = new Map<string, number>();
+  for (const clients of masters) {
+    if (clients === undefined) return null;
+    for (const [name, count] of clients.named) {
+      if (name === own || name.startsWith(`${own}:w:`))
+        seen.set(name, Math.max(count, seen.get(name) ?? 0));
+    }
+  }
+  const workers = [...seen.values()].reduce((sum, count) => sum + count, 0);
+  return workers === 0 && masters.length > 1 && owner.nameless ? null : workers;
 }
 
 /** An error (a key of another type) counts nothing rather than hide the other figures. */

@@ -12,7 +12,7 @@ import { RETRY } from './lua/retry.js';
 import type { Nodes } from './nodes.js';
 import { type Layout, setPaused } from './pause.js';
 import { areFree, areReadable, isFinished, retryPlain } from './retrying.js';
-import { evaluate, type Script, script } from './scripts.js';
+import { evaluate, evaluateReading, type Script, script } from './scripts.js';
 
 type Writer = Pick<Engine, 'readOnlyBecause' | 'preview' | 'apply' | 'setPaused'>;
 
@@ -44,8 +44,11 @@ interface Pace {
 /** One job as a script answers: result, detail, parents, children, scheduler. */
 export type Answer = [result: Result, detail: string, ...involved: (string | undefined)[]];
 
-/** Every change is a script on the server that looks at the job once more before it moves it. */
-export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writer {
+/**
+ * Every change is a script on the server that looks at the job once more before it moves it.
+ * `layouts`: of prefixes whose applications are known to use this BullMQ.
+ */
+export function writer(nodes: Nodes, layouts: ReadonlyMap<string, Layout> = new Map()): Writer {
   const pace: Pace = { lanes: new Lanes(LANES), alone: new Lanes(1) };
   return {
     async readOnlyBecause(ref) {
@@ -74,7 +77,8 @@ export function writer(nodes: Nodes, { layout }: { layout?: Layout } = {}): Writ
         return { engine, source, scope, queue, id, result, detail };
       });
     },
-    setPaused: async (ref, paused) => setPaused(await nodes.of(ref), ref, paused, layout),
+    setPaused: async (ref, paused, { dry = false } = {}) =>
+      setPaused(await nodes.of(ref), ref, paused, { layout: layouts.get(ref.scope), dry }),
   };
 }
 
@@ -107,7 +111,8 @@ async function decide(
     const numbers = [Date.now(), Number(dry), Number(cascade), HOLD];
     const args = [key(scope, queue, ''), `${scope}:`, ...numbers];
     for (const { id, seen } of chunk) args.push(id, seen);
-    const reply = await evaluate(channel, SCRIPTS[type], [key(scope, queue, 'meta')], args);
+    const run = dry ? evaluateReading : evaluate;
+    const reply = await run(channel, SCRIPTS[type], [key(scope, queue, 'meta')], args);
     const [answers, given] = reply as unknown as [Answer[], number[]];
     return given.map((number) => answers[number - 1] as Answer);
   };

@@ -22,7 +22,7 @@ export interface Dialect {
   now: string;
 }
 
-/** Schema versions that may be written. Tried: 24 (10.4), 26 (11.1), 46 (12.38); what lies between goes by its columns. */
+/** Schema versions that may be written. Tried: 24 (10.4), 26 (11.1), 34 (12.23), 46 (12.38); what lies between goes by its columns. */
 const WRITABLE: readonly { name: string; from: number; to: number }[] = [
   { name: 'pg-boss 10', from: 24, to: 24 },
   // 26 is the schema of pg-boss 11 and of 12.0 to 12.5, 27 that of 12.6, 46 that of 12.38.

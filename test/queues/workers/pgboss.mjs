@@ -1,9 +1,9 @@
-// A worker of an application: node pgboss.mjs URL SCHEMA VERSION QUEUE succeed|fail|hang
+// A worker of an application: node pgboss.mjs URL SCHEMA VERSION QUEUE succeed|fail|hang [BATCH]
 // Prints `ready`, then a line for each job: `start ID`, and `done ID` when its handler has ended.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openBoss } from './boss.mjs';
 
-const [url, schema, version, queue, behaviour] = process.argv.slice(2);
+const [url, schema, version, queue, behaviour, batch = '10'] = process.argv.slice(2);
 const boss = await openBoss(version, {
   connectionString: url,
   schema,
@@ -27,6 +27,8 @@ async function handle(given) {
 }
 
 const pace =
-  version === '9' ? { newJobCheckInterval: 100 } : { pollingIntervalSeconds: 0.5, batchSize: 10 };
+  version === '9'
+    ? { newJobCheckInterval: 100 }
+    : { pollingIntervalSeconds: 0.5, batchSize: Number(batch) };
 await boss.work(queue, pace, handle);
 process.stdout.write('ready\n');

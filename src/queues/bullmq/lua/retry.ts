@@ -29,6 +29,7 @@ end
 
 local function retry(job)
   local failed = call('ZSCORE', base .. 'failed', job.id)
+  -- Somebody else has retried it: that a worker holds it by now is their doing.
   if job.changed then return { 'raced', failed and 'failed anew' or 'not failed any more' } end
   local token, holder = lockOf(job)
   if token then return { 'locked', holder } end
