@@ -31,7 +31,7 @@ export function readHashSet(cursor: Cursor, value: Value): void {
   if (value.step === 0) {
     const count = begin(cursor, value, 1);
     value.form = HASH_SET;
-    value.bytes = SIZE.robj + dict(count);
+    value.bytes = SIZE.robj + dict(count, 1);
     cursor.commit();
   }
   addStrings(cursor, value);
@@ -45,7 +45,7 @@ export function readHash(cursor: Cursor, value: Value): void {
 function beginHash(cursor: Cursor, value: Value): void {
   const count = begin(cursor, value, 2);
   value.form = HASH;
-  value.bytes = SIZE.robj + dict(count);
+  value.bytes = SIZE.robj + dict(count, 2);
   cursor.commit();
 }
 
@@ -69,7 +69,7 @@ const readSkipList =
         SIZE.zset +
         SIZE.skiplist +
         SIZE.skiplistHeader +
-        dict(count) +
+        dict(count, 2) +
         Math.round(count * value.sizes.skiplistNode);
       cursor.commit();
     }

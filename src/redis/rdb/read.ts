@@ -12,6 +12,8 @@ export type { RdbDatabase, RdbEncoding } from './parser.js';
 export interface RdbHooks {
   /** Called about every 2 MB. `total` is null where only the end will tell. */
   progress?(state: { bytes: number; total: number | null; keys: number }): void;
+  /** How many bytes a stream will have, where that is known. */
+  total?: number;
   /** Ends reading early; what was read is returned, `interrupted`. */
   signal?: AbortSignal;
   /** Whether to check the sum at the end, which takes as long again as reading: up to 64 MB it is done unasked. */
@@ -65,8 +67,8 @@ export async function readRdb(
   sink: KeySink,
   hooks: RdbHooks = {},
 ): Promise<RdbEnd> {
-  const { now = Date.now(), quantum = 16 } = hooks;
-  const source = await openSource(input);
+  const { now = Date.now(), quantum = 16, total = null } = hooks;
+  const source = await openSource(input, total);
   try {
     const reading = new Reading(source, new Parser(sink, { now, quantum }), hooks);
     await reading.run();

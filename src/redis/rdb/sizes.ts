@@ -67,11 +67,18 @@ export class Sizes {
   }
 }
 
-/** A dictionary of so many entries, without what hangs on them: its table has a power of two of slots. */
-export function dict(entries: number): number {
+/**
+ * A dictionary of so many entries, without what hangs on them: its table has a power of two of slots. When
+ * it grows, every look-up moves one slot of the old table, which holds as long as it takes. It is taken to
+ * have been filled and left, as most are: `lookups` are what an insertion makes (ZADD and HSET two, SADD
+ * one), and about 2/3 of the slots are used. A dictionary that was loaded from a file has no old table.
+ */
+export function dict(entries: number, lookups: 1 | 2): number {
   let slots = 4;
   while (slots < entries) slots *= 2;
-  return SIZE.dict + SIZE.pointer * slots + SIZE.dictEntry * entries;
+  const old = slots / 2;
+  const moving = slots > 4 && entries <= old + ((2 / 3) * old) / lookups;
+  return SIZE.dict + SIZE.pointer * (moving ? slots + old : slots) + SIZE.dictEntry * entries;
 }
 
 /** The header by the length, and the zero at the end. An empty string is made to be appended to. */

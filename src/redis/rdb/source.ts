@@ -10,8 +10,12 @@ export interface Source {
   close(): Promise<void>;
 }
 
-export async function openSource(input: AsyncIterable<Uint8Array> | string): Promise<Source> {
-  return typeof input === 'string' ? await openFile(input) : streamSource(input);
+/** `total` is what is known of a stream's length; a file knows its own. */
+export async function openSource(
+  input: AsyncIterable<Uint8Array> | string,
+  total: number | null,
+): Promise<Source> {
+  return typeof input === 'string' ? await openFile(input) : streamSource(input, total);
 }
 
 /** A file, or a pipe by its name. Throws CacheOpsError when it cannot be opened. */
@@ -36,12 +40,12 @@ async function openFile(path: string): Promise<Source> {
   };
 }
 
-function streamSource(input: AsyncIterable<Uint8Array>): Source {
+function streamSource(input: AsyncIterable<Uint8Array>, total: number | null): Source {
   const iterator = input[Symbol.asyncIterator]();
   let rest: Uint8Array = new Uint8Array(0);
   let done = false;
   return {
-    total: null,
+    total,
     async fill(target, from) {
       let at = from;
       while (at < target.length && !done) {
