@@ -47,5 +47,6 @@ function isInteger(cursor: Cursor): boolean {
   }
   if (cursor.bytes[first] === ZERO) return length === 1;
   const limit = negative ? SMALLEST : LARGEST;
-  return length < limit.length || cursor.bytes.toString('latin1', from, end) <= limit;
+  if (length !== limit.length) return length < limit.length;
+  return cursor.bytes.toString('latin1', from, end) <= limit;
 }
