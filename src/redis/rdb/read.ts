@@ -81,11 +81,14 @@ export async function readRdb(
 const WINDOW = 2 * 2 ** 20;
 /** Room in front of a window for what the one before it left over. */
 const HEADROOM = 64 * 2 ** 10;
+const NONE = Buffer.alloc(0);
 const VERIFIED_UNASKED = 64 * 2 ** 20;
 
 /** One run over a source: while a window is read by the parser, the next is filled. */
 class Reading {
   #windows = [Buffer.allocUnsafe(HEADROOM + WINDOW), Buffer.allocUnsafe(HEADROOM + WINDOW)];
+  /** For units that are longer than the headroom: keys. */
+  #long = NONE;
   #crc: Crc64 | undefined;
   #bytes = 0;
   #problem: RdbProblem | undefined;
@@ -173,10 +176,17 @@ class Reading {
     const left = cursor.end - cursor.mark;
     if (left > HEADROOM) {
       const fresh = window.subarray(HEADROOM, HEADROOM + count);
-      cursor.bytes = Buffer.concat([cursor.bytes.subarray(cursor.mark, cursor.end), fresh]);
-      cursor.mark = 0;
-      cursor.end = left + count;
+      if (cursor.bytes !== this.#long || cursor.end + count > this.#long.length) {
+        this.#long = Buffer.allocUnsafe(2 * (left + count));
+        cursor.bytes.copy(this.#long, 0, cursor.mark, cursor.end);
+        cursor.bytes = this.#long;
+        cursor.mark = 0;
+        cursor.end = left;
+      }
+      this.#long.set(fresh, cursor.end);
+      cursor.end += count;
     } else {
+      this.#long = NONE;
       // With nothing left the mark may be beyond the end: the rest of a value that is passed over.
       if (left > 0) cursor.bytes.copy(window, HEADROOM - left, cursor.mark, cursor.end);
       cursor.bytes = window;

@@ -3,7 +3,7 @@ import { CacheOpsError, codeOf } from '../../errors.js';
 
 /** Bytes in their order, into memory that is used again and again. */
 export interface Source {
-  /** Fills `target` from `from` on as far as it can; 0 at the end. Throws when reading fails. */
+  /** Writes what comes next to `target`, from `from` on; returns how much, 0 at the end. Throws when reading fails. */
   fill(target: Buffer, from: number): Promise<number>;
   /** How many bytes there are; null where only the end will tell. */
   readonly total: number | null;
@@ -47,20 +47,15 @@ function streamSource(input: AsyncIterable<Uint8Array>, total: number | null): S
   return {
     total,
     async fill(target, from) {
-      let at = from;
-      while (at < target.length && !done) {
-        if (rest.length === 0) {
-          const next = await iterator.next();
-          done = next.done === true;
-          if (!done) rest = next.value;
-          continue;
-        }
-        const part = rest.subarray(0, target.length - at);
-        target.set(part, at);
-        at += part.length;
-        rest = rest.subarray(part.length);
+      while (rest.length === 0 && !done) {
+        const next = await iterator.next();
+        done = next.done === true;
+        if (!done) rest = next.value;
       }
-      return at - from;
+      const part = rest.subarray(0, target.length - from);
+      target.set(part, from);
+      rest = rest.subarray(part.length);
+      return part.length;
     },
     async close() {
       // Not awaited: a generator that waits for its next chunk answers only after that.
