@@ -67,8 +67,9 @@ function demandLength(
   said: number,
   least: number,
 ): void {
-  if (length < least || said !== length)
-    cursor.corrupt(`${what} of ${length} bytes`, length < least ? 'fewer than it has' : `${said}`);
+  if (length >= least && said === length) return;
+  const found = length < least ? 'fewer than it can have' : `one of ${said}`;
+  cursor.corrupt(`${what} of ${length} bytes`, found, cursor.headOffset);
 }
 
 /** 65,535 entries or more are not counted in the header. */

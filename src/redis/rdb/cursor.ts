@@ -47,6 +47,8 @@ export class Cursor {
   /** What a compact value begins with: HEAD bytes from `headAt`, or all of it. */
   head: Uint8Array = this.bytes;
   headAt = 0;
+  /** Where that value begins in the file. */
+  headOffset = 0;
   readonly #packedHead = new Uint8Array(HEAD);
   #scratch = Buffer.alloc(1_024);
 
@@ -137,6 +139,7 @@ export class Cursor {
   /** Passes the string that holds a compact value and returns its length; its first bytes are in `head`. */
   skipBlob(): number {
     this.ensure(1);
+    this.headOffset = this.offset;
     const packed = this.bytes[this.at] === LZF;
     if (packed) this.at += 1;
     const stored = this.length();
@@ -147,7 +150,7 @@ export class Cursor {
     this.headAt = packed ? 0 : this.at;
     const wanted = Math.min(HEAD, length);
     if (packed && unpack(this.bytes, this.at, this.at + first, this.#packedHead, wanted) < wanted)
-      this.corrupt(`LZF of ${length} bytes`, 'something else');
+      this.corrupt(`LZF of ${length} bytes`, 'something else', this.headOffset);
     this.skip(stored);
     return length;
   }

@@ -1,7 +1,7 @@
 import type { KeyFact, KeySink } from '../key-fact.js';
 import { CorruptError, Cursor, hex, SHORT } from './cursor.js';
 import { type About, Opcode, type ReadRecord, recordReaders } from './records.js';
-import { type Quantum, SIZE, Sizes } from './sizes.js';
+import { type Quantum, SIZE, sizesOf } from './sizes.js';
 import { type Magic, valueReaders } from './types.js';
 import { FORMS, type ReadValue, Value } from './value.js';
 
@@ -53,6 +53,8 @@ export class Parser implements About {
   #records: (ReadRecord | undefined)[] = [];
   /** A value or record that is being read. */
   #reading: ReadValue | undefined;
+  /** It has been read, perhaps beyond the bytes at hand. */
+  #passed = false;
   #isKey = false;
   /** Where the current key or record begins, and what it is. */
   #began = 0;
@@ -81,7 +83,7 @@ export class Parser implements About {
     private readonly sink: KeySink,
     { now, quantum }: { now: number; quantum: Quantum },
   ) {
-    this.#value = new Value(new Sizes(quantum));
+    this.#value = new Value(sizesOf(quantum));
     this.#moment = now;
   }
 
@@ -131,7 +133,11 @@ export class Parser implements About {
   }
 
   #finish(read: ReadValue): void {
-    read(this.cursor, this.#value);
+    if (!this.#passed) read(this.cursor, this.#value);
+    this.#passed = true;
+    this.cursor.commit();
+    // What was passed over must be there: a value that the end has cut is none.
+    this.cursor.ensure(0);
     this.#reading = undefined;
     if (this.#isKey) this.#add();
   }
@@ -161,6 +167,7 @@ export class Parser implements About {
     this.#opcode = opcode;
     this.#began = began;
     this.#reading = read;
+    this.#passed = false;
     this.#isKey = isKey;
   }
 

@@ -13,9 +13,11 @@ const SILENCE = 60_000;
 
 /**
  * Takes a server's data set over the wire, as a new replica would, and hands every key to the sink. The
- * server forks, as for BGSAVE; where it is not diskless it writes a temporary file. Afterwards the
- * connection is closed and the server has no replica more than before. A master that never had one keeps
- * a replication backlog (repl-backlog-size, 1 MB) for an hour (repl-backlog-ttl), as after any replica.
+ * server forks, as for BGSAVE. With `repl-diskless-sync yes`, the default since Redis 7, no file is made,
+ * and it waits `repl-diskless-sync-delay` (5 s) for other replicas; with `no` it writes its RDB file
+ * (`dbfilename`) anew. Afterwards the connection is closed and the server has no replica more than
+ * before. A master that had none keeps what the first one makes: a new replication ID, and for an hour
+ * (`repl-backlog-ttl`) a backlog (`repl-backlog-size`, 1 MB).
  *
  * `limits.timeout` is for opening the connection and each answer. Throws StageError when it cannot be
  * opened, CacheOpsError `refused` when the server does not replicate to this user and `unavailable` when
@@ -81,7 +83,7 @@ async function begin(payload: Payload, socket: Socket, access: Access): Promise<
     throw new CacheOpsError(
       'unavailable',
       `${label(access.endpoint)} began to replicate and sent no data set: ${messageOf(error)}`,
-      "its log says why: most often it could not fork, or write the temporary file ('repl-diskless-sync yes' needs none)",
+      "its log says why: most often it could not fork, or write its RDB file ('repl-diskless-sync yes' needs none)",
     );
   }
 }

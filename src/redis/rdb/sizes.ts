@@ -67,6 +67,14 @@ export class Sizes {
   }
 }
 
+const made = new Map<Quantum, Sizes>();
+
+export function sizesOf(quantum: Quantum): Sizes {
+  const sizes = made.get(quantum) ?? new Sizes(quantum);
+  made.set(quantum, sizes);
+  return sizes;
+}
+
 /**
  * A dictionary of so many entries, without what hangs on them: its table has a power of two of slots. When
  * it grows, every look-up moves one slot of the old table, which holds as long as it takes. It is taken to
