@@ -171,6 +171,24 @@ describe('the data set of a server, taken as a replica takes it', () => {
     await leftNothing(access);
   });
 
+  it('is taken from a diskless server that goes on, and the connection is closed', async () => {
+    const rdb = file('REDIS0010', key(0, 'first', string('v')));
+    const mark = 'm'.repeat(40);
+    let closed = false;
+    const impostor = await impostorForTest((socket) => {
+      socket.on('close', () => (closed = true));
+      socket.on('data', (chunk) => {
+        const text = chunk.toString();
+        if (text.includes('PSYNC')) {
+          socket.write(`+FULLRESYNC ${'0'.repeat(40)} 1\r\n\n$EOF:${mark}\r\n`);
+          socket.write(Buffer.concat([rdb, Buffer.from(`${mark}*1\r\n$4\r\nPING\r\n`)]));
+        } else for (const _ of text.matchAll(/\*\d/g)) socket.write('+PONG\r\n');
+      });
+    });
+    expectWhole((await take(accessTo(impostor.port))).end, 1);
+    await until(() => closed);
+  });
+
   it('is partial, with its problem, when the server dies amid it', async () => {
     const rdb = file('REDIS0010', [key(0, 'first', string('v')), key(0, 'second', string('v'))]);
     const impostor = await impostorForTest((socket) => {

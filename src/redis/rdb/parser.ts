@@ -1,6 +1,6 @@
 import type { KeyFact, KeySink } from '../key-fact.js';
 import { CorruptError, Cursor, hex, SHORT } from './cursor.js';
-import { type About, Opcode, type ReadRecord, recordReaders } from './records.js';
+import { type About, Opcode, recordReaders } from './records.js';
 import { type Quantum, SIZE, sizesOf } from './sizes.js';
 import { type Magic, valueReaders } from './types.js';
 import { FORMS, type ReadValue, Value } from './value.js';
@@ -50,7 +50,7 @@ export class Parser implements About {
 
   readonly #value: Value;
   #readers: (ReadValue | undefined)[] = [];
-  #records: (ReadRecord | undefined)[] = [];
+  #records: (ReadValue | undefined)[] = [];
   /** A value or record that is being read. */
   #reading: ReadValue | undefined;
   /** It has been read, perhaps beyond the bytes at hand. */

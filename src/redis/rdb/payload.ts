@@ -7,9 +7,6 @@ import { ClosedError } from '../socket.js';
 const NEWLINE = 0x0a;
 const LONGEST_LINE = 4_096;
 
-/** How much there is: so many bytes, or up to a mark that the server has made up (diskless). */
-export type Extent = { bytes: number } | { mark: Buffer };
-
 /** The lines of a replication hand-shake, then the data set, from one socket. */
 export class Payload {
   readonly #chunks: AsyncIterator<Buffer>;
@@ -38,12 +35,13 @@ export class Payload {
   }
 
   /** The data set in the pieces in which it comes; ends early where the connection does. */
-  async *data(extent: Extent): AsyncGenerator<Buffer> {
-    const isLast = 'bytes' in extent ? countdown(extent.bytes) : endsWith(extent.mark);
+  async *data(bytes: number): AsyncGenerator<Buffer> {
+    let left = bytes;
     for (let chunk: Buffer | undefined = this.#rest; chunk; chunk = await this.#next()) {
-      const { piece, last } = isLast(chunk);
+      const piece = chunk.subarray(0, left);
+      left -= piece.length;
       if (piece.length > 0) yield piece;
-      if (last) return;
+      if (left === 0) return;
     }
   }
 
@@ -53,29 +51,12 @@ export class Payload {
   }
 }
 
-type Cut = (chunk: Buffer) => { piece: Buffer; last: boolean };
-
-function countdown(bytes: number): Cut {
-  let left = bytes;
-  return (chunk) => {
-    const piece = chunk.subarray(0, left);
-    left -= piece.length;
-    return { piece, last: left === 0 };
-  };
-}
-
-/** Nothing follows the mark: the server waits until the replica has acknowledged. */
-function endsWith(mark: Buffer): Cut {
-  let tail = Buffer.alloc(0);
-  return (chunk) => {
-    tail = Buffer.concat([tail, chunk.subarray(-mark.length)]).subarray(-mark.length);
-    return { piece: chunk, last: tail.equals(mark) };
-  };
-}
-
-/** Undefined when the line is something else. */
-export function parseExtent(line: string): Extent | undefined {
-  const [, mark, bytes] = /^\$(?:EOF:(.{40})|(\d+))$/.exec(line) ?? [];
-  if (mark !== undefined) return { mark: Buffer.from(mark, 'latin1') };
-  return bytes === undefined ? undefined : { bytes: Number(bytes) };
+/**
+ * How many bytes there are, by the line that says it; undefined when it is another line. Diskless servers
+ * do not know: they say with which mark it will end. That is not needed, an RDB says itself where it ends.
+ */
+export function parseLength(line: string): number | undefined {
+  if (/^\$EOF:.{40}$/.test(line)) return Number.POSITIVE_INFINITY;
+  const [, bytes] = /^\$(\d+)$/.exec(line) ?? [];
+  return bytes === undefined ? undefined : Number(bytes);
 }

@@ -3,7 +3,7 @@
 
 import type { Cursor } from './cursor.js';
 import { moduleName, skipParts } from './modules.js';
-import type { Value } from './value.js';
+import type { ReadValue, Value } from './value.js';
 
 export const Opcode = {
   /** Valkey 9 only. */
@@ -32,12 +32,9 @@ export interface About {
   modules: Set<string>;
 }
 
-/** Reads a record of several units in steps, like ReadValue. */
-export type ReadRecord = (cursor: Cursor, value: Value) => void;
-
-/** The records of more than one unit, by their opcode; what they say goes to `about`. */
-export function recordReaders(about: About, isValkey: boolean): (ReadRecord | undefined)[] {
-  const readers: (ReadRecord | undefined)[] = [];
+/** How records are read that may have several units, by their opcode; what they say goes to `about`. */
+export function recordReaders(about: About, isValkey: boolean): (ReadValue | undefined)[] {
+  const readers: (ReadValue | undefined)[] = [];
   let name = '';
   readers[Opcode.aux] = (cursor, value) => {
     if (value.step === 0) {

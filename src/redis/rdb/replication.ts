@@ -5,7 +5,7 @@ import type { KeySink } from '../key-fact.js';
 import { ReplyError } from '../resp.js';
 import { TimeoutError } from '../socket.js';
 import { type Access, label } from '../target.js';
-import { type Extent, Payload, parseExtent } from './payload.js';
+import { Payload, parseLength } from './payload.js';
 import { type RdbEnd, type RdbHooks, readRdb } from './read.js';
 
 /** Redis's own repl-timeout. It sends a newline every ten seconds while it prepares the data set. */
@@ -41,14 +41,14 @@ export async function readFromServer(
   socket.setTimeout(SILENCE, () => socket.destroy(new TimeoutError(SILENCE)));
   try {
     const payload = new Payload(socket);
-    const extent = await begin(payload, socket, access).catch((error: unknown) => {
+    const bytes = await begin(payload, socket, access).catch((error: unknown) => {
       signal?.throwIfAborted();
       throw error;
     });
-    return await readRdb(payload.data(extent), sink, {
+    return await readRdb(payload.data(bytes), sink, {
       ...hooks,
       ...(signal && { signal }),
-      ...('bytes' in extent && { total: extent.bytes }),
+      ...(Number.isFinite(bytes) && { total: bytes }),
     });
   } finally {
     signal?.removeEventListener('abort', abort);
@@ -68,14 +68,14 @@ async function announce(channel: Channel, access: Access): Promise<Socket> {
   return channel.release();
 }
 
-/** Asks for the data set and waits until it begins. PSYNC came with Redis 2.8. */
-async function begin(payload: Payload, socket: Socket, access: Access): Promise<Extent> {
+/** Asks for the data set and waits until it begins; returns its length. PSYNC came with Redis 2.8. */
+async function begin(payload: Payload, socket: Socket, access: Access): Promise<number> {
   try {
     socket.write('PSYNC ? -1\r\n');
     for (;;) {
       const line = await payload.line();
-      const extent = parseExtent(line);
-      if (extent) return extent;
+      const bytes = parseLength(line);
+      if (bytes !== undefined) return bytes;
       if (!line.startsWith('+FULLRESYNC')) throw new ReplyError(line.replace(/^-/, ''));
     }
   } catch (error) {
