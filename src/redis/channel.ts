@@ -95,6 +95,11 @@ export class Channel {
     this.#fail(new ClosedError('closed'));
   }
 
+  /** Hands over the connection, paused, for what is not command and reply. Nothing may be awaited. */
+  release(): Socket {
+    return this.#socket.removeAllListeners('data').pause();
+  }
+
   #receive(reply: Reply): void {
     const [pending] = this.#waiting;
     // Said unasked and followed by a hang-up: the client limit and the protected mode.
