@@ -1,10 +1,10 @@
-import { appendFileSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { stateWrite } from '../../state/folder.js';
+import { type LinesFile, linesOf, openLines } from '../../state/lines.js';
 import { type Outcome, RESULTS } from '../operation.js';
 import { Groups, groupSchema } from './groups.js';
-import { linesOf } from './lines.js';
+
 import { queueRef } from './store.js';
 
 /** What became of one job, as it is reported. */
@@ -84,28 +84,8 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
   return journal;
 }
 
-export interface JournalFile {
-  /** Appends: a kill of this process does not lose it. */
-  write(lines: Line[]): void;
-  /** What has been written is on disk when it returns: a power cut does not lose it either. */
-  sync(): void;
-  close(): void;
-}
-
-export function openJournal(folder: string): JournalFile {
-  const path = fileOf(folder);
-  const file = stateWrite(path, () => openSync(path, 'a', 0o600));
-  // A line that a kill or a full disk has cut off must not swallow the next one.
-  let torn = true;
-  return {
-    write(lines) {
-      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-      stateWrite(path, () => appendFileSync(file, torn ? `\n${text}` : text));
-      torn = false;
-    },
-    sync: () => stateWrite(path, () => fsyncSync(file)),
-    close: () => closeSync(file),
-  };
+export function openJournal(folder: string): LinesFile<Line> {
+  return openLines(fileOf(folder));
 }
 
 function parse(text: string): Line | undefined {
