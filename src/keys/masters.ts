@@ -7,6 +7,7 @@ import {
   openChannel,
   TimeoutError,
 } from '../redis/channel.js';
+import { parseInfo } from '../redis/info.js';
 import { type Reply, ReplyError } from '../redis/resp.js';
 import { type Access, label, parseHostPort, type RedisTarget } from '../redis/target.js';
 import { DiscoveryError, findNodes } from '../redis/topology.js';
@@ -103,13 +104,28 @@ async function openMaster(target: RedisTarget, access: Access, limits: Limits): 
   try {
     const channel = await openChannel(access, limits);
     channel.speakBytes();
-    // Looking at a value must not make it look used. Before Redis 7.2 it is an error, and nothing is lost.
-    await channel.send('CLIENT', 'NO-TOUCH', 'ON');
+    const [, cluster] = await channel.pipeline([
+      // Looking at a value must not make it look used. Before Redis 7.2 it is an error, and nothing is lost.
+      ['CLIENT', 'NO-TOUCH', 'ON'],
+      // An error where clustering is off.
+      ['CLUSTER', 'INFO'],
+    ]);
+    if (target.kind === 'node' && typeof cluster === 'string') demandAlone(target, cluster);
     return { address: label(access.endpoint), access, channel };
   } catch (error) {
     limits.signal?.throwIfAborted();
-    throw unreachable(target, error, access);
+    throw error instanceof CacheOpsError ? error : unreachable(target, error, access);
   }
+}
+
+/** One node of a cluster has some of its keys: an answer from it alone would be taken for the whole. */
+function demandAlone({ name }: RedisTarget, cluster: string): void {
+  if (Number(parseInfo(cluster).cluster_size) < 2) return;
+  throw new CacheOpsError(
+    'config',
+    `${name} is one node of a cluster: the others have other keys`,
+    'configure it as a cluster: { cluster: ["host:port"] }',
+  );
 }
 
 function unreachable({ name, config }: RedisTarget, error: unknown, access: Access): CacheOpsError {

@@ -14,24 +14,44 @@ export async function messagesIn(
   master: Master,
   keys: readonly FoundKey[],
 ): Promise<(number | null)[]> {
-  const questions = keys.map(questionFor);
-  const asked = questions.flatMap((question) => question ?? []);
-  const replies = asked.length > 0 ? await masters.ask(master, asked) : [];
-  let next = 0;
-  return keys.map((_, index) => {
-    if (!questions[index]) return null;
-    const reply = replies[next] as Reply;
-    next += 1;
-    return count(reply);
-  });
+  const counts: (number | null)[] = [];
+  for (const some of portions(keys)) {
+    const questions = some.map(questionFor);
+    const replies = await masters.ask(
+      master,
+      questions.flatMap((question) => (question ? [question] : [])),
+    );
+    const answers = replies[Symbol.iterator]();
+    for (const question of questions) {
+      counts.push(question ? count(answers.next().value ?? null) : null);
+    }
+  }
+  return counts;
 }
 
-function questionFor({ key, type, bytes }: FoundKey): [string, ...string[]][] | undefined {
-  if (type === 'list') return [['LLEN', key]];
-  if (type === 'stream') return [['XLEN', key]];
+/** So much of them is in memory at a time. */
+const AT_ONCE = 8 * LARGEST;
+
+function* portions(keys: readonly FoundKey[]): Generator<FoundKey[]> {
+  let some: FoundKey[] = [];
+  let bytes = 0;
+  for (const key of keys) {
+    some.push(key);
+    bytes += Math.min(key.bytes ?? 0, LARGEST);
+    if (bytes < AT_ONCE) continue;
+    yield some;
+    some = [];
+    bytes = 0;
+  }
+  if (some.length > 0) yield some;
+}
+
+function questionFor({ key, type, bytes }: FoundKey): string[] | undefined {
+  if (type === 'list') return ['LLEN', key];
+  if (type === 'stream') return ['XLEN', key];
   if (bytes === null || bytes > LARGEST) return undefined;
-  if (type === 'string') return [['GET', key]];
-  return type === 'hash' ? [['HGET', key, 'messages']] : undefined;
+  if (type === 'string') return ['GET', key];
+  return type === 'hash' ? ['HGET', key, 'messages'] : undefined;
 }
 
 function count(reply: Reply): number | null {

@@ -155,7 +155,7 @@ async function audit(context: Context, name: string | undefined, flags: Flags): 
     },
     targets,
   });
-  await emit(context, result, renderAudit);
+  await emit(context, result, (shown) => renderAudit(shown, context.stdout.isTTY));
   if (targets.some(({ violating }) => violating > 0)) context.exitCode = ExitCode.bad;
   else if (targets.some(({ unreadable }) => unreadable > 0)) context.exitCode = ExitCode.partial;
 }

@@ -157,7 +157,7 @@ async function writer(context: Context, summary: LsSummary, limit: number) {
     const items = held;
     held = [];
     if (settings.json) for (const item of items) emitLine(context, { type: 'item', ...item });
-    else await emit(context, items, renderKeys);
+    else await emit(context, items, (all) => renderKeys(all, stdout.isTTY));
     // A reader that is slower than the server would have all of it wait in memory.
     await stdout.drained?.();
   };

@@ -4,6 +4,7 @@ import { bytes, count, ms, status } from '../../output/format.js';
 import type { ImpactResult } from './change.js';
 import type { SummaryResult } from './change-report.js';
 import { hidden, sizeless } from './render-ls.js';
+import { keyCell } from './targets.js';
 
 const TONES: Record<KeyResult, Tone> = {
   done: 'ok',
@@ -47,7 +48,7 @@ export function renderChange({ summary, others }: ChangeResult): Block[] {
             table: {
               columns: ['key', 'result', 'detail'],
               rows: refused.map(({ key, result, detail }) => [
-                key,
+                keyCell(key),
                 status(result, TONES[result]),
                 detail,
               ]),
@@ -99,11 +100,11 @@ export function renderImpact(result: ImpactResult): Block[] {
   const rows = groups
     .slice(0, GROUPS)
     .map((group): Cell[] => [
-      group.pattern,
+      keyCell(group.pattern),
       count(group.keys),
       bytes(group.bytes),
       ...(fixing ? [ms(group.ttl_ms)] : []),
-      group.example.key,
+      keyCell(group.example.key),
     ]);
   const columns = [
     fixing ? 'rule' : 'keys like',

@@ -1,27 +1,26 @@
 import type { Block, Cell } from '../../output/blocks.js';
 import { bytes, count, ms } from '../../output/format.js';
 import type { KeyItem, LsSummary } from './ls.js';
+import { keyCell } from './targets.js';
 
-export function renderKeys(keys: readonly KeyItem[]): Block[] {
-  const rows = keys.map((item): Cell[] => [
-    item.key,
-    item.key_type ?? { value: '', text: 'not readable', tone: 'warn' },
-    ttlCell(item),
-    bytes(item.bytes),
-    item.target,
-    item.db,
-  ]);
+/** Every column and its cell, in the order of the table. */
+const COLUMNS: Record<string, (item: KeyItem) => Cell> = {
+  key: ({ key }) => keyCell(key),
+  type: ({ key_type }) => key_type ?? { value: '', text: 'not readable', tone: 'warn' },
+  ttl: (item) => ttlCell(item),
+  size: (item) => bytes(item.bytes),
+  target: ({ target }) => target,
+  db: ({ db }) => db,
+};
+
+/** On a terminal without the columns that say nothing; in a pipe every line has all of them. */
+export function renderKeys(keys: readonly KeyItem[], terminal: boolean): Block[] {
   const sized = keys.some((item) => item.bytes !== null);
   const several = new Set(keys.map(({ target }) => target)).size > 1;
-  return [
-    {
-      table: {
-        columns: ['key', 'type', 'ttl', 'size', 'target', 'db'],
-        rows,
-        optional: [...(sized ? [] : ['size']), 'db', ...(several ? [] : ['target']), 'type'],
-      },
-    },
-  ];
+  const idle = [...(sized ? [] : ['size']), ...(several ? [] : ['target', 'db'])];
+  const columns = Object.keys(COLUMNS).filter((name) => !terminal || !idle.includes(name));
+  const rows = keys.map((item) => columns.map((name) => COLUMNS[name]?.(item)));
+  return [{ table: { columns, rows, optional: ['db', 'target', 'type'] } }];
 }
 
 function ttlCell({ ttl_ms, readable }: KeyItem): Cell {

@@ -9,6 +9,7 @@ import { hasWildcard } from '../../keys/pattern.js';
 import { type KeyValue, type Page, pagedBy, readValue, stringBytes } from '../../keys/value.js';
 import { emit } from '../../output/emit.js';
 import { printable } from '../../output/format.js';
+import type { RedisTarget } from '../../redis/target.js';
 import { renderValue } from './render-show.js';
 import {
   addTarget,
@@ -32,6 +33,8 @@ interface Flags extends TargetFlags {
 /** A page: so many elements, or so many bytes of a string. */
 const ELEMENTS = 100;
 const BYTES = 4_096;
+/** More at once would hold the server. */
+const MOST = 10_000;
 /** With --full; what is longer is for --raw, which holds no more than a window of it. */
 const LONGEST = 64 * 1024 * 1024;
 
@@ -56,7 +59,8 @@ export function registerShow(topic: Command, context: Context): void {
 Reads only; on Redis 7.2 and later not even the idle time of the key changes. A value is shown safely:
 control characters are escaped, and with --json what is not UTF-8 has its base64 beside it. JSON in a
 string is laid out on a terminal. On a cluster the master that has the key is found.
-A page of a hash or set is as long as the server makes it: a small one comes as a whole.
+A page of a hash or set is as long as the server makes it: a small one comes as a whole. A page has
+10,000 elements at most.
 
 In a pipe, one line an element, tab-separated: index, id, field, score, value.
 Exit 2 for a key that is not there.
@@ -98,40 +102,38 @@ export type ShowResult = z.infer<typeof showResult>;
 
 async function show(context: Context, name: string, flags: Flags): Promise<void> {
   const key = flags.base64 ? fromBase64(name) : toBytes(name);
-  if (flags.raw) {
-    if (context.stdout.isTTY)
-      throw new CacheOpsError(
-        'usage',
-        '--raw writes bytes as they are: not to a terminal',
-        'send it to a file or a pipe',
-      );
-    if (context.settings.json)
-      throw new CacheOpsError('usage', '--raw and --json exclude each other');
-  }
-  const config = await context.config();
-  const found: { masters: Masters; value: KeyValue }[] = [];
-  for (const target of targetsOf(config, flags)) {
+  if (flags.raw) demandRaw(context);
+  const page = pageFrom(flags);
+  const found: { target: RedisTarget; db: number; value: KeyValue }[] = [];
+  for (const target of targetsOf(await context.config(), flags)) {
     await atTarget(context, target, dbOf(flags), async (masters) => {
-      const value = await readValue(masters, key, pageFrom(flags));
-      if (!value) return;
-      found.push({ masters, value });
-      if (flags.raw) await writeRaw(context, masters, key, value, flags);
+      const value = await readValue(masters, key, page);
+      if (value) found.push({ target, db: masters.db, value });
     });
   }
   const [first, ...others] = found;
   if (!first) throw unknown(key, name, flags);
-  if (flags.raw) return;
   if (others.length > 0) {
-    const names = found.map(({ masters }) => masters.target).join(', ');
     throw new CacheOpsError(
       'usage',
-      `several Redis have this key: ${names}`,
+      `several Redis have this key: ${found.map(({ target }) => target.name).join(', ')}`,
       'say which: --target',
     );
   }
-  demandFits(first.value, flags);
-  await emit(context, resultOf(first.masters, key, first.value), (result) =>
-    renderValue(result, context.stdout.isTTY),
+  const { target, db, value } = first;
+  demandFits(value, flags);
+  if (flags.raw) return writeRaw(context, target, key, flags);
+  const result = resultOf({ target: target.name, db }, key, value);
+  await emit(context, result, (shown) => renderValue(shown, context.stdout.isTTY));
+}
+
+function demandRaw({ stdout, settings }: Context): void {
+  if (settings.json) throw new CacheOpsError('usage', '--raw and --json exclude each other');
+  if (!stdout.isTTY) return;
+  throw new CacheOpsError(
+    'usage',
+    '--raw writes bytes as they are: not to a terminal',
+    'send it to a file or a pipe',
   );
 }
 
@@ -144,24 +146,29 @@ function fromBase64(text: string): string {
 }
 
 function pageFrom({ limit, offset, cursor, full }: Flags): Page {
-  const elements = limit === undefined ? ELEMENTS : parseCount(limit, '--limit');
-  const bytes = full ? LONGEST : limit === undefined ? BYTES : elements;
+  const size = limit === undefined ? undefined : parseCount(limit, '--limit');
+  if (cursor !== undefined && !/^\d+(-\d+)?$/.test(cursor)) {
+    throw new CacheOpsError('usage', `--cursor: "${cursor}" is none`, 'the last page said which');
+  }
   return {
-    limit: elements,
-    bytes,
+    limit: Math.min(size ?? ELEMENTS, MOST),
+    bytes: full ? LONGEST : (size ?? BYTES),
     offset: offset === undefined ? 0 : parseCount(offset, '--offset', 0),
     cursor,
   };
 }
 
 /** A flag that this type does not have would silently show the first page again. */
-function demandFits({ type, length }: KeyValue, { offset, cursor, full }: Flags): void {
+function demandFits({ type, length }: KeyValue, { offset, cursor, full, raw }: Flags): void {
   const flag = pagedBy(type);
   if (length !== null && flag === 'cursor' && offset !== undefined) {
     throw new CacheOpsError('usage', `a ${type} has no --offset`, 'turn its pages with --cursor');
   }
   if (length !== null && flag === 'offset' && cursor !== undefined) {
     throw new CacheOpsError('usage', `a ${type} has no --cursor`, 'turn its pages with --offset');
+  }
+  if (raw && type !== 'string') {
+    throw new CacheOpsError('usage', `--raw is for strings, this is a ${type}`);
   }
   if (full && type !== 'string') {
     throw new CacheOpsError('usage', `--full is for strings, this is a ${type}`, 'use --limit');
@@ -173,19 +180,19 @@ function demandFits({ type, length }: KeyValue, { offset, cursor, full }: Flags)
 
 async function writeRaw(
   context: Context,
-  masters: Masters,
+  target: RedisTarget,
   key: string,
-  { type }: KeyValue,
-  { offset }: Flags,
+  flags: Flags,
 ): Promise<void> {
-  if (type !== 'string')
-    throw new CacheOpsError('usage', `--raw is for strings, this is a ${type}`);
-  const from = offset === undefined ? 0 : parseCount(offset, '--offset', 0);
-  for await (const piece of stringBytes(masters, key, from)) {
-    context.signal.throwIfAborted();
-    context.stdout.write(piece, 'latin1');
-    await context.stdout.drained?.();
-  }
+  const { stdout, signal } = context;
+  const from = flags.offset === undefined ? 0 : parseCount(flags.offset, '--offset', 0);
+  await atTarget(context, target, dbOf(flags), async (masters) => {
+    for await (const piece of stringBytes(masters, key, from)) {
+      signal.throwIfAborted();
+      stdout.write(piece, 'latin1');
+      await stdout.drained?.();
+    }
+  });
 }
 
 function unknown(key: string, name: string, { target }: Flags): CacheOpsError {
@@ -199,7 +206,7 @@ function unknown(key: string, name: string, { target }: Flags): CacheOpsError {
 }
 
 function resultOf(
-  { target, db }: Masters,
+  { target, db }: Pick<Masters, 'target' | 'db'>,
   key: string,
   { type, next, entries, ...value }: KeyValue,
 ): ShowResult {

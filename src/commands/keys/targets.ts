@@ -7,6 +7,7 @@ import { CacheOpsError } from '../../errors.js';
 import { type Masters, withMasters } from '../../keys/masters.js';
 import { toBytes } from '../../keys/names.js';
 import { hasWildcard, literalOf } from '../../keys/pattern.js';
+import type { Figure } from '../../output/blocks.js';
 import { type RedisTarget, selectRedis } from '../../redis/target.js';
 
 export interface TargetFlags {
@@ -61,3 +62,8 @@ export const place = z.object({ target: z.string(), db: z.number() });
 
 /** `key`, and its bytes in base64 where they are not UTF-8. */
 export const keyName = z.object({ key: z.string(), key_base64: z.optional(z.string()) });
+
+/** A key's name in a table; the empty one is seen. */
+export function keyCell(key: string): Figure {
+  return { value: key, text: key === '' ? '""' : key };
+}

@@ -17,6 +17,7 @@ import {
   addTarget,
   atTarget,
   dbOf,
+  keyCell,
   keyName,
   place,
   type TargetFlags,
@@ -133,7 +134,7 @@ const nothing = (state: (typeof STATES)[number]) => ({ state, ttl_ms: null, expi
 
 function renderKeyTtls({ keys }: KeysResult): Block[] {
   const rows = keys.map(({ key, ttl_ms, state, target }) => [
-    key,
+    keyCell(key),
     ms(ttl_ms),
     { value: state, text: state, tone: state === 'expires' ? ('ok' as const) : ('warn' as const) },
     target,
@@ -211,7 +212,7 @@ function renderHistogram({ pattern, targets }: PatternResult): Block[] {
       ...(examples.length > 0
         ? [
             {
-              note: `Without a TTL, for example: ${examples.map(({ key }) => key).join(', ')}`,
+              note: `Without a TTL, for example: ${examples.map(({ key }) => keyCell(key).text).join(', ')}`,
               tone: 'warn' as const,
             },
           ]
