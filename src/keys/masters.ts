@@ -154,30 +154,44 @@ function redirection({ access }: Master, reply: Reply) {
   return { kind, address, endpoint: { host: host || asked, port } };
 }
 
+/** A key of a slot that moves: its new master sends back to the old one, which says ASK there. */
+const MOST_HOPS = 3;
+
 async function ask(
   node: Master,
   commands: readonly KeyCommand[],
   open: (endpoint: HostPort) => Promise<Master>,
+  hops = MOST_HOPS,
 ): Promise<Reply[]> {
   const replies = await node.channel.pipeline(commands);
-  const elsewhere = replies.flatMap((reply, index) => {
+  const elsewhere = new Map<string, Elsewhere>();
+  for (const [index, reply] of replies.entries()) {
     const found = redirection(node, reply);
-    return found ? [{ index, ...found }] : [];
-  });
-  for (const address of new Set(elsewhere.map((one) => one.address))) {
-    const own = elsewhere.filter((one) => one.address === address);
-    const owner = await open((own[0] ?? never()).endpoint);
-    const sent = own.flatMap(({ index, kind }) => [
-      ...(kind === 'ASK' ? [['ASKING']] : []),
-      commands[index] ?? never(),
-    ]);
-    const answers = await owner.channel.pipeline(sent);
-    const wanted = answers.filter((_, at) => sent[at]?.[0] !== 'ASKING');
-    for (const [at, { index }] of own.entries()) replies[index] = wanted[at] ?? null;
+    if (!found) continue;
+    const known = elsewhere.get(`${found.kind} ${found.address}`) ?? { ...found, places: [] };
+    elsewhere.set(`${found.kind} ${found.address}`, known);
+    known.places.push(index);
+  }
+  if (hops === 0) return replies;
+  for (const { kind, endpoint, places } of elsewhere.values()) {
+    const owner = await open(endpoint);
+    const own = places.map((index) => commands[index] as KeyCommand);
+    const answers =
+      kind === 'ASK' ? await asking(owner, own) : await ask(owner, own, open, hops - 1);
+    for (const [at, index] of places.entries()) replies[index] = answers[at] ?? null;
   }
   return replies;
 }
 
-function never(): never {
-  throw new Error('a redirection of nothing');
+interface Elsewhere {
+  kind: string | undefined;
+  endpoint: HostPort;
+  /** The places of the commands that belong there. */
+  places: number[];
+}
+
+/** ASKING holds for one command. */
+async function asking({ channel }: Master, commands: readonly KeyCommand[]): Promise<Reply[]> {
+  const replies = await channel.pipeline(commands.flatMap((command) => [['ASKING'], command]));
+  return replies.filter((_, index) => index % 2 === 1);
 }
