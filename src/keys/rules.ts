@@ -42,6 +42,9 @@ const BUILT_IN: readonly KeyRule[] = [
   rule('config:{key*}'),
 ];
 
+/** A name beyond this is nobody's idea of a key, and would fill the stack of the regular expressions. */
+const LONGEST = 64 * 1024;
+
 /** The rules of the configuration, or the estate's own where it has none. */
 export function rulesOf({ keys, environment }: Pick<Config, 'keys' | 'environment'>): Rules {
   const list = keys.rules.length > 0 ? keys.rules : BUILT_IN;
@@ -51,6 +54,7 @@ export function rulesOf({ keys, environment }: Pick<Config, 'keys' | 'environmen
     built_in: keys.rules.length === 0,
     list,
     match(key) {
+      if (key.length > LONGEST) return undefined;
       const exact = compiled.find(({ strict }) => strict.test(key));
       if (exact) return { rule: exact.rule, faults: nobody(exact.strict.exec(key)) };
       return nearest(compiled, key, own);
@@ -132,10 +136,10 @@ function withoutPart(parts: readonly PatternPart[], index: number): PatternPart[
 /** `loose`: any prefix and environment, and a user that may be empty. */
 function expression(parts: readonly PatternPart[], own: Own, loose: boolean): RegExp {
   const seen = new Set<string>();
-  const source = parts.map((part) => {
+  const source = parts.map((part, index) => {
     if ('text' in part) return literally(toBytes(part.text));
     const { meaning, rest } = part;
-    const any = rest ? '[^]+' : meaning && loose ? '[^:]*' : '[^:]+';
+    const any = rest ? '[^]+' : `${oneBefore(parts[index + 1])}${meaning && loose ? '*' : '+'}`;
     if (!meaning) return any;
     // Its own prefix may hold colons, another one may not: nothing would tell where it ends.
     const fixed = meaning === 'user' ? undefined : literally(own[meaning]);
@@ -145,6 +149,15 @@ function expression(parts: readonly PatternPart[], own: Own, loose: boolean): Re
     return `(?<${meaning}>${accepted})`;
   });
   return new RegExp(`^${source.join('')}$`);
+}
+
+/**
+ * A byte of a placeholder's text. It ends where the text that follows it first occurs: with one way
+ * only to read a name there is nothing to go back to, and a long name costs no more than its length.
+ */
+function oneBefore(next: PatternPart | undefined): string {
+  if (!next || !('text' in next) || next.text.startsWith(':')) return '[^:]';
+  return `(?:(?!${literally(toBytes(next.text))})[^:])`;
 }
 
 function literally(text: string): string {
