@@ -9,7 +9,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   user_id: 'user',
   userId: 'user',
 };
-export type Meaning = 'prefix' | 'env' | 'user';
+type Meaning = 'prefix' | 'env' | 'user';
 
 /** A piece of a pattern: text as it is, or a placeholder. */
 export type PatternPart =

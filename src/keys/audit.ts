@@ -19,7 +19,7 @@ export const FINDINGS = [
   'too_large',
   'wrong_type',
 ] as const;
-export type FindingKind = (typeof FINDINGS)[number];
+type FindingKind = (typeof FINDINGS)[number];
 
 /** Keys of one rule with the same thing wrong. */
 export interface Finding {
@@ -46,7 +46,7 @@ export interface Audited extends Enumerated {
   uncounted: number;
 }
 
-export interface AuditOptions {
+interface AuditOptions {
   rules: Rules;
   queues: QueueKeys;
   signal: AbortSignal;

@@ -43,7 +43,7 @@ export interface Enumerated {
 }
 
 /** Returns false when it has enough. */
-export type Take = (batch: Batch) => unknown;
+type Take = (batch: Batch) => unknown;
 
 /**
  * Hands the keys of all masters to `take`, batch by batch, all masters at the same time; never more

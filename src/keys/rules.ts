@@ -4,7 +4,7 @@ import type { KeyRule } from '../config/schema.js';
 import { toBytes } from './names.js';
 
 /** What may be wrong with a key's name under a rule that it is meant for. */
-export type NameFault = 'missing_user' | 'foreign_environment' | 'foreign_prefix';
+type NameFault = 'missing_user' | 'foreign_environment' | 'foreign_prefix';
 
 export interface RuleMatch {
   rule: KeyRule;

@@ -7,7 +7,7 @@ const DAY = 24 * HOUR;
 /** Up to so many milliseconds to live; beyond the last one, and never. */
 const BOUNDS = [60_000, 10 * 60_000, HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 30 * DAY];
 
-export interface TtlHistogram extends Enumerated {
+interface TtlHistogram extends Enumerated {
   keys: number;
   no_ttl: number;
   shortest_ms: number | null;

@@ -6,7 +6,7 @@ import { findQueueKeys } from '../queue-keys.js';
 import type { Rules } from '../rules.js';
 
 /** A key that a change is about. */
-export interface Selected {
+interface Selected {
   key: string;
   /** Null where sizes were not asked for, or are not told. */
   bytes: number | null;
