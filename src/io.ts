@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream';
 
 /** A place that text is written to; `isTTY` and `columns` say how to lay it out. */
 export interface Output {
-  write(text: string): void;
+  /** `latin1`: the text is bytes, one character each, and is written as they are. */
+  write(text: string, encoding?: 'latin1'): void;
   /** Resolves when what was written has been taken: for output of any length. */
   drained?(): Promise<void>;
   readonly isTTY: boolean;

@@ -30,7 +30,7 @@ function output(name: 'stdout' | 'stderr'): Output {
     return opened;
   };
   return {
-    write: (text) => void stream().write(text),
+    write: (text, encoding) => void stream().write(text, encoding),
     drained: () => drained(stream()),
     get isTTY() {
       return stream().isTTY === true;

@@ -44,6 +44,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/queue.js'),
   },
   {
+    name: 'keys',
+    summary: 'look keys up by SCAN, show, audit against the rules, remove',
+    load: () => import('./commands/keys.js'),
+  },
+  {
     name: 'sandbox',
     summary: 'a throwaway estate with real servers on this machine',
     load: () => import('./commands/sandbox.js'),

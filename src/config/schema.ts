@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { parseKeyPattern } from './key-pattern.js';
 import { nearest } from './nearest.js';
 import { duration, size } from './units.js';
 
@@ -190,15 +191,43 @@ const application = z.strictObject({
   ),
 });
 
+/** As TYPE says them. */
+const VALUE_TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream'] as const;
+
 const name = z
   .string()
   .check(z.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'));
 
-/** Which keys there may be, and how long they may live; more fields belong to those who check them. */
-const keyRule = z.looseObject({
-  match: filled().check(z.describe('pattern with {placeholders}')),
-  ttl: z.optional(durationText.check(z.describe('longest time to live'))),
-});
+const pattern = filled().check(
+  z.superRefine((value, issue) => {
+    const parsed = parseKeyPattern(value);
+    if ('problem' in parsed) issue.addIssue({ code: 'custom', message: parsed.problem });
+  }),
+  z.describe('pattern such as {prefix}:{env}:task:{user}:{task}; {name*} takes the rest'),
+);
+
+/** Which keys there may be, how long they may live and how large they may be. */
+const keyRule = z
+  .strictObject({
+    match: pattern,
+    ttl: z.optional(durationText.check(z.describe('time to live; the longest without max_ttl'))),
+    max_ttl: z.optional(durationText.check(z.describe('longest time to live'))),
+    ttl_required: z._default(
+      z.boolean().check(z.describe('a key without a TTL is a finding')),
+      true,
+    ),
+    type: z.optional(z.enum(VALUE_TYPES)),
+    max_size: z.optional(sizeText.check(z.describe('largest value'))),
+    max_messages: z.optional(
+      whole().check(z.describe('longest session: elements of a list, or of a JSON array')),
+    ),
+  })
+  .check(
+    z.refine(({ ttl = 0, max_ttl = ttl }) => ttl <= max_ttl, {
+      error: 'expected a ttl of at most max_ttl',
+      path: ['max_ttl'],
+    }),
+  );
 
 const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
@@ -217,6 +246,9 @@ export const configSchema = z
     keys: z._default(
       z.strictObject({
         prefix: z._default(text('beginning of every key'), 'cache-ops'),
+        environment: z.optional(
+          text('what {env} is in keys; the environment where it is left out'),
+        ),
         rules: z._default(z.array(keyRule), []),
       }),
       { prefix: 'cache-ops', rules: [] },
@@ -267,3 +299,4 @@ export type TlsConfig = z.infer<typeof tls>;
 export type ControlConfig = z.infer<typeof control>;
 export type QueueConfig = z.infer<typeof queue>;
 export type ApplicationConfig = z.infer<typeof application>;
+export type KeyRule = z.infer<typeof keyRule>;

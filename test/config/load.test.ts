@@ -176,16 +176,24 @@ describe('what a file may be', () => {
     return JSON.parse(stdout).config;
   };
 
-  it('has rules for keys and alerts, whose details belong to others', async () => {
+  it('has rules for keys, and for alerts, whose details belong to others', async () => {
     const config = await show(`
 keys:
   prefix: langextract
   rules:
-    - { match: "{prefix}:{env}:task:import:{user}:{task}", ttl: 24h, user: true }
+    - { match: "{prefix}:{env}:task:import:{user}:{task}", ttl: 24h, max_ttl: 48h, max_size: 10kb }
 alerts: { interval: 60s, rules: [{ metric: memory, above: 80 }], sinks: [{ kind: mail, to: ops@example.com }] }`);
     expect(config.keys).toEqual({
       prefix: 'langextract',
-      rules: [{ match: '{prefix}:{env}:task:import:{user}:{task}', ttl: 86_400_000, user: true }],
+      rules: [
+        {
+          match: '{prefix}:{env}:task:import:{user}:{task}',
+          ttl: 86_400_000,
+          max_ttl: 172_800_000,
+          ttl_required: true,
+          max_size: 10_240,
+        },
+      ],
     });
     expect(config.alerts).toEqual({
       interval: 60_000,

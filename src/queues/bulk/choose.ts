@@ -1,12 +1,12 @@
 import { appendFileSync, closeSync, fsyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateWrite } from '../../state/folder.js';
+import { linesOf } from '../../state/lines.js';
 import type { Engine } from '../engine.js';
 import { type JobFilter, matches } from '../filter.js';
 import type { Job } from '../job.js';
 import type { Chosen } from '../operation.js';
 import type { JobState, QueueRef } from '../queue.js';
-import { linesOf } from './lines.js';
 
 /** A queue and the engine that has it. */
 export interface Place {

@@ -1,11 +1,10 @@
-import { appendFileSync, closeSync, existsSync, fdatasync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import * as z from 'zod/mini';
-import { stateError, stateWrite } from '../../state/folder.js';
+import { type LinesFile, linesOf, openLines } from '../../state/lines.js';
 import { type Outcome, RESULTS } from '../operation.js';
 import { Groups, groupSchema } from './groups.js';
-import { linesOf } from './lines.js';
+
 import { queueRef } from './store.js';
 
 /** What became of one job, as it is reported. */
@@ -45,9 +44,6 @@ export interface Journal {
   /** The first of those that were not done. */
   others: Reported[];
 }
-
-/** Not fsyncSync: the server is not to wait for the disk between two calls. */
-const sync = promisify(fdatasync);
 
 const fileOf = (folder: string) => join(folder, 'journal.ndjson');
 
@@ -94,32 +90,10 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
   return journal;
 }
 
-export interface JournalFile {
-  /** Appends: a kill of this process does not lose it. */
-  write(lines: Line[]): void;
-  /** What has been written is on disk when it returns: a power cut does not lose it either. */
-  sync(): Promise<void>;
-  close(): void;
-}
+export type JournalFile = LinesFile<Line>;
 
 export function openJournal(folder: string): JournalFile {
-  const path = fileOf(folder);
-  const file = stateWrite(path, () => openSync(path, 'a', 0o600));
-  // A line that a kill or a full disk has cut off must not swallow the next one.
-  let torn = true;
-  return {
-    write(lines) {
-      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-      stateWrite(path, () => appendFileSync(file, torn ? `\n${text}` : text));
-      torn = false;
-    },
-    async sync() {
-      await sync(file).catch((error) => {
-        throw stateError(path, error);
-      });
-    },
-    close: () => closeSync(file),
-  };
+  return openLines(fileOf(folder));
 }
 
 function parse(text: string): Line | undefined {

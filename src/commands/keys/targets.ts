@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import * as z from 'zod/mini';
+import type { Config } from '../../config/load.js';
+import { parseCount } from '../../config/units.js';
+import type { Context } from '../../context.js';
+import { CacheOpsError } from '../../errors.js';
+import { type Masters, withMasters } from '../../keys/masters.js';
+import { toBytes } from '../../keys/names.js';
+import { hasWildcard, literalOf } from '../../keys/pattern.js';
+import type { Figure } from '../../output/blocks.js';
+import { type RedisTarget, selectRedis } from '../../redis/target.js';
+
+export interface TargetFlags {
+  target?: string;
+  db?: string;
+}
+
+export function addTarget(command: Command): Command {
+  return command
+    .option('--target <redis>', 'a Redis of the configuration, or a redis:// URL')
+    .option('--db <n>', "another database than the configuration's");
+}
+
+export function dbOf({ db }: TargetFlags): number | undefined {
+  return db === undefined ? undefined : parseCount(db, '--db', 0);
+}
+
+/** The named Redis, or all of the configuration. */
+export function targetsOf(config: Config, { target }: TargetFlags): RedisTarget[] {
+  return selectRedis(config, target === undefined ? [] : [target]);
+}
+
+/** The one Redis that is to be changed: of several it must be named. */
+export function oneTarget(config: Config, name: string | undefined, flag: string): RedisTarget {
+  const [first, ...others] = selectRedis(config, name === undefined ? [] : [name]);
+  if (first && others.length === 0) return first;
+  throw new CacheOpsError(
+    'usage',
+    `which Redis? There are ${Object.keys(config.redis).join(', ')}`,
+    `say which: ${flag}`,
+  );
+}
+
+/** Opens the masters of a Redis with the command's limits. */
+export function atTarget<T>(
+  context: Context,
+  target: RedisTarget,
+  db: number | undefined,
+  work: (masters: Masters) => Promise<T>,
+): Promise<T> {
+  const { settings, signal } = context;
+  return withMasters(target, { timeout: settings.timeout, signal, db }, work);
+}
+
+/** What is to be looked for: a glob, or the one key that a pattern without wildcards means. */
+export function wantedBy(pattern: string): { match?: string; key?: string } {
+  return hasWildcard(pattern) ? { match: toBytes(pattern) } : { key: toBytes(literalOf(pattern)) };
+}
+
+/** Where keys that were found are, in every result. */
+export const place = z.object({ target: z.string(), db: z.number() });
+
+/** `key`, and its bytes in base64 where they are not UTF-8. */
+export const keyName = z.object({ key: z.string(), key_base64: z.optional(z.string()) });
+
+/** A key's name in a table; the empty one is seen. */
+export function keyCell(key: string): Figure {
+  return { value: key, text: key === '' ? '""' : key };
+}
