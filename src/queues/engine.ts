@@ -12,6 +12,8 @@ export interface Engine {
   readonly name: EngineName;
   /** Name of the Redis or Postgres in the configuration. */
   readonly source: string;
+  /** So many calls of `apply` are worked on at the same time. */
+  readonly lanes: number;
   /** Every queue there is, by looking at all keys or tables; `queues/known.ts` remembers the answer. */
   discover(): Promise<QueueRef[]>;
   /** Of these, those that exist: a cheap look at each. */
@@ -46,9 +48,15 @@ export interface Engine {
   preview(queue: QueueRef, operation: Operation, jobs: readonly Chosen[]): Promise<Impact[]>;
   /**
    * Does it to at most 1,000 jobs. Each is guarded on its own, in one step on the server; an outcome
-   * for each id, in order. To be repeated without harm: what has been done is then `raced`.
+   * for each id, in order. To be repeated without harm: what has been done is then `raced`. Nothing
+   * is done before `noted` has resolved: that they are begun is on disk then.
    */
-  apply(queue: QueueRef, operation: Operation, jobs: readonly Chosen[]): Promise<Outcome[]>;
+  apply(
+    queue: QueueRef,
+    operation: Operation,
+    jobs: readonly Chosen[],
+    noted?: Promise<void>,
+  ): Promise<Outcome[]>;
   /**
    * Stops workers from taking jobs of a queue, or lets them again. Refuses (CacheOpsError `refused`)
    * where the layout that the queue's applications use is ambiguous, or the engine has no pause.

@@ -26,6 +26,7 @@ export const ref = (queue: string): QueueRef => ({
 export function doubleEngine(redis: Redis, { dieAfter = Number.POSITIVE_INFINITY } = {}): Place {
   let left = dieAfter;
   const engine: Partial<Engine> = {
+    lanes: 1,
     name: 'bullmq',
     source: 'main',
     async *jobs(queue, filter) {

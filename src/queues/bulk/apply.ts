@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Operation, Outcome } from '../operation.js';
 import { type Chunk, chunks, type Place } from './choose.js';
 import { type Group, Groups } from './groups.js';
-import { type Journal, type JournalFile, openJournal, type Reported } from './journal.js';
+import { type Journal, openJournal, type Reported } from './journal.js';
 
 /** An engine takes so many jobs at once. */
 const CHUNK = 1_000;
@@ -25,73 +25,71 @@ export interface Applied {
   position: number;
 }
 
-/**
- * Applies an operation to its chosen jobs, chunk by chunk. That a chunk is begun is on disk before
- * it is applied, its results as soon as it is done; the next one is sent meanwhile, so that neither
- * side waits for the other. After a kill only the jobs of these two are in doubt. They are applied
- * again, which the engine's guard makes harmless. Ends early, at a chunk's boundary, when the signal
- * is aborted.
- */
-export async function* applyChosen(work: Work): AsyncGenerator<Applied> {
-  const { folder, journal, rate, signal } = work;
-  const size = Math.min(CHUNK, rate ?? CHUNK);
-  const file = openJournal(folder);
-  const start = performance.now();
-  let { position } = journal;
-  let running: Running | undefined;
-  try {
-    for await (const chunk of chunks(folder, journal.offset, size)) {
-      // With a rate there is time to wait for, and what is done is to be told before.
-      if (rate && running) yield await ended(work, file, running);
-      if (rate) running = undefined;
-      await due(start, position - journal.position, rate, signal);
-      if (signal.aborted) break;
-      const next = await begun(work, file, chunk, position);
-      position += chunk.jobs.length;
-      const last = running;
-      running = next;
-      if (last) yield await ended(work, file, last);
-    }
-    if (running) yield await ended(work, file, running);
-    running = undefined;
-    await file.sync();
-  } finally {
-    // Whatever went wrong with the one before it: what has been sent is waited for.
-    await running?.outcomes.catch(() => {});
-    file.close();
-  }
-}
-
-/** A chunk on its way; `from` is the place of its first job. */
-interface Running {
+interface Begun {
   chunk: Chunk;
+  /** Jobs before it. */
   from: number;
   outcomes: Promise<Outcome[]>;
 }
 
-async function begun(work: Work, file: JournalFile, chunk: Chunk, from: number): Promise<Running> {
-  file.write([{ begin: from, jobs: chunk.jobs.length }]);
-  await file.sync();
-  const outcomes = applyTo(work, chunk);
-  // It is awaited after the chunk before it, which may fail first.
-  outcomes.catch(() => {});
-  return { chunk, from, outcomes };
+/**
+ * Applies an operation to its chosen jobs, chunk by chunk. That a chunk is begun is on disk before
+ * it is applied, its results before another one is begun in its place: after a kill only the jobs of
+ * one chunk are in doubt, of an engine with several lanes those of so many. They are applied again,
+ * which the engine's guard makes harmless. Ends early, at a chunk's boundary, when the signal is
+ * aborted.
+ */
+export async function* applyChosen(work: Work): AsyncGenerator<Applied> {
+  const { folder, places, journal, rate, signal } = work;
+  const size = Math.min(CHUNK, rate ?? CHUNK);
+  const file = openJournal(folder);
+  const start = performance.now();
+  const underway: Begun[] = [];
+  let begun = journal.position;
+
+  async function end({ chunk, from, outcomes: answer }: Begun): Promise<Applied> {
+    const outcomes = withDoubt(await answer, from, journal.begun);
+    const position = from + outcomes.length;
+    file.write([
+      ...outcomes.filter(({ result }) => result !== 'done'),
+      { end: position, offset: chunk.next, groups: groupsOf(outcomes) },
+    ]);
+    underway.shift();
+    return { outcomes, position };
+  }
+
+  try {
+    for await (const chunk of chunks(folder, journal.offset, size)) {
+      // At a rate there is time to tell of one before the next is due.
+      const lanes = rate ? 1 : (places[chunk.place] as Place).engine.lanes;
+      for (let first = underway[0]; first && underway.length >= lanes; first = underway[0])
+        yield await end(first);
+      await due(start, begun - journal.position, rate, signal);
+      if (signal.aborted) break;
+      file.write([{ begin: begun, jobs: chunk.jobs.length }]);
+      const noted = file.sync();
+      const outcomes = applyTo(work, chunk, noted);
+      // They may fail while an earlier one is still awaited.
+      for (const promise of [noted, outcomes]) promise.catch(() => {});
+      underway.push({ chunk, from: begun, outcomes });
+      begun += chunk.jobs.length;
+    }
+    for (let first = underway[0]; first; first = underway[0]) yield await end(first);
+    await file.sync();
+  } finally {
+    // Nothing goes on behind a failure.
+    await Promise.allSettled(underway.map(({ outcomes }) => outcomes));
+    file.close();
+  }
 }
 
-async function ended({ journal }: Work, file: JournalFile, running: Running): Promise<Applied> {
-  const { chunk, from } = running;
-  const outcomes = withDoubt(await running.outcomes, from, journal.begun);
-  const position = from + outcomes.length;
-  file.write([
-    ...outcomes.filter(({ result }) => result !== 'done'),
-    { end: position, offset: chunk.next, groups: groupsOf(outcomes) },
-  ]);
-  return { outcomes, position };
-}
-
-async function applyTo({ places, operation }: Work, { place, jobs }: Chunk): Promise<Outcome[]> {
+async function applyTo(
+  { places, operation }: Work,
+  { place, jobs }: Chunk,
+  noted: Promise<void>,
+): Promise<Outcome[]> {
   const { engine, ref } = places[place] as Place;
-  const outcomes = await engine.apply(ref, operation, jobs);
+  const outcomes = await engine.apply(ref, operation, jobs, noted);
   // The journal counts jobs: one without an answer would shift all that come after it.
   if (outcomes.length !== jobs.length) {
     throw new Error(`${outcomes.length} outcomes for ${jobs.length} jobs of ${ref.queue}`);
@@ -110,11 +108,12 @@ async function due(began: number, jobs: number, rate: number | undefined, signal
  * somebody else is written nowhere, so it is said and not guessed.
  */
 function withDoubt(outcomes: Outcome[], from: number, begun: number): Reported[] {
-  return outcomes.map((outcome, index) => {
-    const { result } = outcome;
-    const in_doubt = from + index < begun && (result === 'raced' || result === 'missing');
-    return Object.assign(outcome, { in_doubt });
-  });
+  return outcomes.map((outcome, index) =>
+    Object.assign(outcome, {
+      in_doubt:
+        from + index < begun && (outcome.result === 'raced' || outcome.result === 'missing'),
+    }),
+  );
 }
 
 function groupsOf(outcomes: readonly Outcome[]): Group[] {

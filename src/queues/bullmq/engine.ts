@@ -22,6 +22,8 @@ export function openBullmq(target: RedisTarget, known: readonly Known[], limits:
   const nodes = openNodes(target, limits);
   return {
     name: 'bullmq',
+    // The second is there when the first is through.
+    lanes: 2,
     source: target.name,
     ...reader(nodes, prefixes),
     ...writer(nodes, new Map(layouts)),

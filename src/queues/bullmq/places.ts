@@ -7,7 +7,7 @@ import { listWindows } from './windows.js';
 const ZSETS = PARTS.filter(({ kind }) => kind === 'zset');
 /** The shortest one first. */
 const LISTS = PARTS.filter(({ kind }) => kind === 'list').sort((a, b) =>
-  a.name.localeCompare(b.name),
+  a.name < b.name ? -1 : 1,
 );
 
 /** So few are looked for in a list by the server; for more, the list is read once. */

@@ -69,7 +69,8 @@ export function writer(nodes: Nodes, layouts: ReadonlyMap<string, Layout> = new 
         scheduler: scheduler || null,
       }));
     },
-    async apply(ref, operation, jobs) {
+    async apply(ref, operation, jobs, noted) {
+      await noted;
       const answers = await decide(await nodes.of(ref), ref, operation, jobs, false, pace);
       const { engine, source, scope, queue } = ref;
       return answers.map(([result, detail], at) => {

@@ -1,83 +1,123 @@
-import { codeOf } from '../../errors.js';
-import type { Query } from '../../postgres/client.js';
+import { CacheOpsError } from '../../errors.js';
+import type { PostgresSession, Query } from '../../postgres/client.js';
 import type { Chosen, Operation, Outcome } from '../operation.js';
 import type { QueueRef } from '../queue.js';
+import { allOrNone, changing, together } from './change.js';
 import { circumstances, sourcesOf } from './circumstances.js';
 import type { Dialect } from './dialect.js';
+import { retried } from './failures.js';
 import { fencedBy, judge, type Verdict } from './judge.js';
 import { archivedById, isUuid, rowsById } from './listing.js';
-import { type Changed, descendantsOf, statementOf } from './statements.js';
+import { readVersion } from './schemas.js';
+import { type Changed, descendantsOf } from './statements.js';
 
-const UNIQUE_VIOLATION = '23505';
-
-/** Changes the chosen jobs of a queue in one transaction; an outcome for each, in their order. */
+/**
+ * Changes the chosen jobs of a queue; an outcome for each, in their order. Most are done by one
+ * statement in one round trip; the others go through a transaction that can tell why they are not.
+ * Nothing is committed before `noted`, nor where the schema has another version by now.
+ */
 export async function applyTo(
-  query: Query,
+  session: PostgresSession,
   d: Dialect,
   ref: QueueRef,
   operation: Operation,
   jobs: readonly Chosen[],
+  noted: Promise<void> | undefined,
 ): Promise<Outcome[]> {
-  const chosen = jobs.filter(({ id }) => isUuid(id));
-  const sources = operation.type === 'redrive' ? await sourcesOf(query, d, ref.queue) : [];
-  // Null where it is ambiguous: such letters stay.
-  const source = sources.length === 1 ? sources[0] : null;
-  const change = (some: readonly Chosen[]) =>
-    query<Changed & Record<string, unknown>>(statementOf(operation, d), [
-      ref.queue,
-      some.map(({ id }) => id),
-      some.map(({ seen }) => seen),
-      ...(operation.type === 'redrive' ? [source] : []),
-    ]);
-  const { changed, refused } = await together(query, chosen, change);
-  const moved = changed.filter(({ new_id }) => operation.type !== 'redrive' || new_id !== null);
-  if (operation.type === 'remove' && operation.cascade)
-    await removeDescendants(query, d, ref.queue, moved);
-  await count(query, d, ref.queue, operation, moved);
-
-  const verdicts = new Map(moved.map((job) => [job.id, verdictOf(operation, job)]));
-  const rest = chosen.filter(({ id }) => !verdicts.has(id.toLowerCase()));
-  const explain = await explanation(query, d, ref.queue, operation, rest, refused);
-  return jobs.map((job) => {
-    const id = job.id.toLowerCase();
-    return { ...ref, id: job.id, ...(verdicts.get(id) ?? explain(id, job.seen)) };
+  const verdicts = new Map<string, Verdict>();
+  if (isOneStep(operation, d, jobs)) {
+    await noted;
+    const change = changing(session.writeOne, d, ref.queue, operation);
+    const known = jobs.filter(({ id }) => isUuid(id));
+    note(verdicts, operation, await retried(() => allOrNone(change, known)));
+  }
+  const rest = jobs.filter(({ id }) => !verdicts.has(id.toLowerCase()));
+  if (rest.length > 0) {
+    const work = async (query: Query) => {
+      const version = assertVersion(query, d);
+      // Sent behind it.
+      const judged = inTransaction(query, d, ref.queue, operation, rest);
+      judged.catch(() => {});
+      await Promise.all([version, noted]);
+      return judged;
+    };
+    const others = await retried(() => session.write(work));
+    for (const [id, verdict] of others) verdicts.set(id, verdict);
+  }
+  const { engine, source, scope, queue } = ref;
+  return jobs.map(({ id }) => {
+    const { result, detail } = verdicts.get(id.toLowerCase()) as Verdict;
+    // Field by field: spread objects take ten times the memory.
+    return { engine, source, scope, queue, id, result, detail };
   });
 }
 
-/**
- * All at once, and one by one when a unique index of the queue's policy (short, stately, exclusive,
- * a throttle) refuses one of them: pg-boss gives the whole batch up then.
- */
-async function together(
-  query: Query,
-  chosen: readonly Chosen[],
-  change: (some: readonly Chosen[]) => Promise<Changed[]>,
-): Promise<{ changed: Changed[]; refused: Set<string> }> {
-  const refused = new Set<string>();
-  if (chosen.length === 0) return { changed: [], refused };
-  const all = await tried(query, () => change(chosen));
-  if (all) return { changed: all, refused };
-  const changed: Changed[] = [];
-  for (const job of chosen) {
-    const one = await tried(query, () => change([job]));
-    if (one) changed.push(...one);
-    else refused.add(job.id.toLowerCase());
+/** Whether the statement is all that there is to do: no count changes, nothing goes along. */
+function isOneStep(operation: Operation, d: Dialect, jobs: readonly Chosen[]): boolean {
+  const isCounted = d.has('queue', 'retained_on');
+  switch (operation.type) {
+    case 'cancel':
+    case 'promote':
+      return true;
+    case 'retry':
+      // Cancelled jobs are among the retained ones, failed ones are not.
+      return !isCounted || jobs.every(({ seen }) => seen.startsWith('failed:'));
+    case 'remove':
+      return !isCounted && !operation.cascade;
+    case 'redrive':
+      return false;
   }
-  return { changed, refused };
 }
 
-/** Undefined when a unique index refused it; the transaction goes on as if it had not been tried. */
-async function tried<T>(query: Query, work: () => Promise<T>): Promise<T | undefined> {
-  await query('SAVEPOINT tried');
-  try {
-    const result = await work();
-    await query('RELEASE SAVEPOINT tried');
-    return result;
-  } catch (error) {
-    if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
-    await query('ROLLBACK TO SAVEPOINT tried');
-    return undefined;
+function note(
+  verdicts: Map<string, Verdict>,
+  operation: Operation,
+  changed: readonly Changed[],
+): void {
+  for (const jobs of changed) {
+    const verdict = verdictOf(operation, jobs);
+    for (const id of jobs.ids) verdicts.set(id, verdict);
   }
+}
+
+/** A verdict for each job, by its id in lower case. */
+async function inTransaction(
+  query: Query,
+  d: Dialect,
+  queue: string,
+  operation: Operation,
+  jobs: readonly Chosen[],
+): Promise<Map<string, Verdict>> {
+  const known = jobs.filter(({ id }) => isUuid(id));
+  const sources = operation.type === 'redrive' ? await sourcesOf(query, d, queue) : [];
+  const origin = sources.length === 1 ? sources[0] : null;
+  const change = changing(query, d, queue, operation, origin);
+  const { changed, refused } = await together(query, change, known);
+  const moved = changed.filter(({ new_id }) => operation.type !== 'redrive' || new_id !== null);
+  if (operation.type === 'remove' && operation.cascade)
+    await removeDescendants(query, d, queue, moved);
+  await count(query, d, queue, operation, moved);
+
+  const verdicts = new Map<string, Verdict>();
+  note(verdicts, operation, moved);
+  const rest = known.filter(({ id }) => !verdicts.has(id.toLowerCase()));
+  const explain = await explanation(query, d, queue, operation, rest, refused);
+  for (const { id, seen } of jobs) {
+    const key = id.toLowerCase();
+    if (!verdicts.has(key)) verdicts.set(key, explain(key, seen));
+  }
+  return verdicts;
+}
+
+/** An application may have migrated the schema since this command began. */
+async function assertVersion(query: Query, d: Dialect): Promise<void> {
+  const version = await readVersion(query, d.schema);
+  if (version === d.version) return;
+  throw new CacheOpsError(
+    'refused',
+    `schema ${d.schema} went from version ${d.version} to ${version} meanwhile: nothing more is changed`,
+    'start the command again',
+  );
 }
 
 function verdictOf(operation: Operation, { state, heartbeat_seconds, new_id }: Changed): Verdict {
@@ -143,7 +183,7 @@ async function removeDescendants(
   await query(
     `${descendantsOf(d)} DELETE FROM ${d.table('job')} j USING descendant
      WHERE j.name = descendant.name AND j.id = descendant.id AND j.blocked`,
-    [queue, removed.map(({ id }) => id)],
+    [queue, removed.flatMap(({ ids }) => ids)],
   );
 }
 
@@ -155,7 +195,9 @@ async function count(
   { type }: Operation,
   moved: readonly Changed[],
 ): Promise<void> {
-  const retained = moved.filter((job) => job.retained).length;
+  const retained = moved
+    .filter((jobs) => jobs.retained)
+    .reduce((sum, { ids }) => sum + ids.length, 0);
   if (retained === 0) return;
   await query(
     `UPDATE ${d.table('queue')} SET retained_count = greatest(retained_count - $2::int, 0),

@@ -11,7 +11,7 @@ export interface Dialect {
   /** Why nothing may be written; undefined when it may. */
   readOnlyBecause: string | undefined;
   /** A table with its schema, quoted. */
-  table(name: 'job' | 'archive' | 'queue' | 'schedule' | 'job_dependency'): string;
+  table(name: 'job' | 'archive' | 'queue' | 'schedule' | 'job_dependency' | 'version'): string;
   /** Whether a column of a table is there; without a column: the table. */
   has(table: string, column?: string): boolean;
   /** The column of `job` by its present name, as this version calls it (`r.retrylimit`), or a constant for none. */

@@ -1,20 +1,14 @@
 import { CacheOpsError } from '../../errors.js';
-import {
-  type Limits,
-  openPostgres,
-  type PostgresSession,
-  type Query,
-} from '../../postgres/client.js';
+import { type Limits, openPostgres, type Query } from '../../postgres/client.js';
 import type { PostgresTarget } from '../../postgres/target.js';
 import type { Engine } from '../engine.js';
-import type { Chosen } from '../operation.js';
 import type { QueueRef, QueueSnapshot } from '../queue.js';
 import { applyTo } from './apply.js';
 import { type Dialect, dialectOf } from './dialect.js';
-import { inWords, retried } from './failures.js';
-import { isUuid, listJobs, type Read } from './listing.js';
+import { eachInWords, inWords } from './failures.js';
+import { isUuid, listJobs, type Read, type Reader } from './listing.js';
 import { previewOf } from './preview.js';
-import { findSchemas, readTables, readVersion } from './schemas.js';
+import { findSchemas, readTables } from './schemas.js';
 import { showJob } from './show.js';
 import { namesOf, snapshotQueues } from './snapshot.js';
 import { statsOf } from './stats.js';
@@ -30,8 +24,14 @@ export function openPgboss(
   limits: Limits,
 ): Engine {
   const reading = openPostgres(target, limits);
-  const writing = [openPostgres(target, limits), openPostgres(target, limits)];
+  const choosing = openPostgres(target, limits);
+  const writing = Array.from({ length: LANES }, () =>
+    openPostgres(target, limits, { pipeline: true }),
+  );
+  const lend = lender(writing);
   const read: Read = (work) => inWords(target, limits, () => reading.read(work));
+  const scan: Reader['scan'] = (text, values, size) =>
+    eachInWords(target, limits, choosing.cursor(text, values, size));
   let found: Promise<Map<string, Dialect>> | undefined;
 
   function dialects(): Promise<Map<string, Dialect>> {
@@ -86,6 +86,7 @@ export function openPgboss(
   return {
     name: 'pgboss',
     source: target.name,
+    lanes: LANES,
 
     async discover() {
       const known = await dialects();
@@ -124,7 +125,7 @@ export function openPgboss(
     },
 
     async *jobs(queue, filter, bare) {
-      yield* listJobs(read, await dialectFor(queue), queue, filter, bare);
+      yield* listJobs({ read, scan }, await dialectFor(queue), queue, filter, bare);
     },
 
     async show(queue, id) {
@@ -146,29 +147,12 @@ export function openPgboss(
       return read((query) => previewOf(query, d, queue.queue, operation, jobs));
     },
 
-    async apply(queue, operation, jobs) {
+    async apply(queue, operation, jobs, noted) {
       const d = await dialectFor(queue);
       if (d.readOnlyBecause) throw new CacheOpsError('refused', d.readOnlyBecause, READING_WORKS);
-      const write = (session: PostgresSession, some: readonly Chosen[]) =>
-        retried(() =>
-          session.write(async (query) => {
-            await assertVersion(query, d);
-            return applyTo(query, d, queue, operation, some);
-          }),
-        );
-      // Two at once: a backend of Postgres works on one core.
-      const half = jobs.length < WORTH_SHARING ? jobs.length : Math.ceil(jobs.length / 2);
-      const shares = [jobs.slice(0, half), jobs.slice(half)].filter((share) => share.length > 0);
-      return inWords(target, limits, async () => {
-        // Both have ended before either's failure is told: nothing goes on behind it.
-        const ended = await Promise.allSettled(
-          shares.map((share, lane) => write(writing[lane] as PostgresSession, share)),
-        );
-        return ended.flatMap((share) => {
-          if (share.status === 'rejected') throw share.reason;
-          return share.value;
-        });
-      });
+      return lend((session) =>
+        inWords(target, limits, () => applyTo(session, d, queue, operation, jobs, noted)),
+      );
     },
 
     async setPaused({ queue }) {
@@ -180,7 +164,7 @@ export function openPgboss(
     },
 
     async close() {
-      await Promise.all([reading, ...writing].map((session) => session.close()));
+      await Promise.all([reading, choosing, ...writing].map((session) => session.close()));
     },
   };
 }
@@ -204,18 +188,23 @@ async function readDialects(
   return dialects;
 }
 
-/** Fewer jobs are changed sooner than a second connection is made. */
-const WORTH_SHARING = 200;
+/** A backend of Postgres works on one core. */
+const LANES = 2;
 
-/** An application may have migrated the schema since this command began. */
-async function assertVersion(query: Query, d: Dialect): Promise<void> {
-  const version = await readVersion(query, d.schema);
-  if (version === d.version) return;
-  throw new CacheOpsError(
-    'refused',
-    `schema ${d.schema} went from version ${d.version} to ${version} meanwhile: nothing more is changed`,
-    'start the command again',
-  );
+/** Gives each piece of work one of them for itself, the first that is free. */
+function lender<Tool>(tools: readonly Tool[]): <T>(work: (tool: Tool) => Promise<T>) => Promise<T> {
+  const free = [...tools];
+  const waiting: ((tool: Tool) => void)[] = [];
+  return async (work) => {
+    const tool = free.shift() ?? (await new Promise<Tool>((resolve) => waiting.push(resolve)));
+    try {
+      return await work(tool);
+    } finally {
+      const next = waiting.shift();
+      if (next) next(tool);
+      else free.unshift(tool);
+    }
+  };
 }
 
 function missing(schema: string, { name, address }: PostgresTarget): CacheOpsError {

@@ -51,3 +51,20 @@ export async function inWords<T>(
     );
   }
 }
+
+/** The same for what comes piece by piece. */
+export async function* eachInWords<T>(
+  target: PostgresTarget,
+  limits: Limits,
+  pieces: AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  try {
+    for (;;) {
+      const { value, done } = await inWords(target, limits, () => pieces.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await pieces.return(undefined);
+  }
+}
