@@ -23,10 +23,13 @@ export const ref = (queue: string): QueueRef => ({
  * The least that is an engine, on a real Redis: a queue is a hash of states. `dieAfter` jobs it
  * breaks in the middle of a chunk, as a kill does: moved, and nobody was told.
  */
-export function doubleEngine(redis: Redis, { dieAfter = Number.POSITIVE_INFINITY } = {}): Place {
+export function doubleEngine(
+  redis: Redis,
+  { dieAfter = Number.POSITIVE_INFINITY, lanes = 1 } = {},
+): Place {
   let left = dieAfter;
   const engine: Partial<Engine> = {
-    lanes: 1,
+    lanes,
     name: 'bullmq',
     source: 'main',
     async *jobs(queue, filter) {

@@ -130,6 +130,100 @@ describe('applying in chunks', () => {
     expect([after.groups.counts(), after.in_doubt]).toEqual([{ done: 3_000 }, 0]);
   });
 
+  it('works on as many chunks at once as the engine has lanes, and tells of them in order', async () => {
+    await fill(numbered(4_500));
+    const place = doubleEngine(redis, { lanes: 2 });
+    const path = await chosenFolder(place);
+    await redis.hset('mail', 'job-7', 'waiting', 'job-1007', 'waiting');
+    const { apply } = place.engine;
+    let underway = 0;
+    let most = 0;
+    place.engine.apply = async (...call) => {
+      underway += 1;
+      most = Math.max(most, underway);
+      // The second of a pair is done long before the first.
+      if (underway === 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      const outcomes = await apply(...call);
+      underway -= 1;
+      return outcomes;
+    };
+    expect(await run(path, place)).toEqual([1_000, 2_000, 3_000, 4_000, 4_500]);
+    expect(most).toBe(2);
+    const journal = await readJournal(path, 10);
+    expect(journal.groups.counts()).toEqual({ done: 4_498, raced: 2 });
+    expect(journal.others.map(({ id }) => id)).toEqual(['job-7', 'job-1007']);
+  });
+
+  it('of two chunks at once a kill leaves both in doubt and no more, and nothing goes on behind it', async () => {
+    await fill(numbered(5_000));
+    const place = doubleEngine(redis, { lanes: 2, dieAfter: 3_400 });
+    const path = await chosenFolder(place);
+    await expect(run(path, place)).rejects.toThrow('killed');
+    const moved = await redis.hlen('mail:moves');
+    expect(moved).toBe(3_400);
+    const { position, begun } = await readJournal(path, 0);
+    expect(begun - position).toBeLessThanOrEqual(2_000);
+
+    await run(path, doubleEngine(redis, { lanes: 2 }));
+    const moves = await redis.hgetall('mail:moves');
+    expect(Object.keys(moves)).toHaveLength(5_000);
+    expect(new Set(Object.values(moves))).toEqual(new Set(['1']));
+    const journal = await readJournal(path, 0);
+    expect(journal.groups.counts()).toEqual({
+      done: 5_000 - (moved - position),
+      raced: moved - position,
+    });
+    expect(journal.in_doubt).toBe(moved - position);
+  });
+
+  it('has both chunks ended before the failure of the first is told', async () => {
+    await fill(numbered(2_000));
+    const place = doubleEngine(redis, { lanes: 2 });
+    const path = await chosenFolder(place);
+    const { apply } = place.engine;
+    let calls = 0;
+    place.engine.apply = async (...call) => {
+      calls += 1;
+      if (calls === 1) throw new Error('lost');
+      return apply(...call);
+    };
+    await expect(run(path, place)).rejects.toThrow('lost');
+    expect(await redis.hlen('mail:moves')).toBe(1_000);
+    expect(await readJournal(path, 0)).toMatchObject({ position: 0, begun: 2_000 });
+    await run(path, doubleEngine(redis));
+    expect((await readJournal(path, 0)).groups.counts()).toEqual({ done: 1_000, raced: 1_000 });
+  });
+
+  it('says a chunk is begun before it is applied', async () => {
+    await fill(numbered(1_500));
+    const place = doubleEngine(redis);
+    const path = await chosenFolder(place);
+    const said: boolean[] = [];
+    const { apply } = place.engine;
+    place.engine.apply = async (queue, operation, jobs, noted) => {
+      const from = said.length * 1_000;
+      said.push(
+        readFileSync(join(path, 'journal.ndjson'), 'utf8').includes(`{"begin":${from},"jobs":`),
+      );
+      await noted;
+      return apply(queue, operation, jobs);
+    };
+    await run(path, place);
+    expect(said).toEqual([true, true]);
+  });
+
+  it('at a rate tells of each chunk before it waits for the next', async () => {
+    await fill(numbered(200));
+    const place = doubleEngine(redis, { lanes: 2 });
+    const path = await chosenFolder(place);
+    const journal = await readJournal(path, 0);
+    const work = { folder: path, operation: { type: 'retry' } as const, places: [place], journal };
+    const began = performance.now();
+    for await (const { position } of applyChosen({ ...work, signal: never, rate: 100 })) {
+      if (position === 100) expect(performance.now() - began).toBeLessThan(900);
+    }
+  });
+
   it('goes no faster than the rate', async () => {
     await fill(numbered(300));
     const path = await chosenFolder(doubleEngine(redis));

@@ -106,6 +106,18 @@ describe.each(LIBRARIES)('the very keys that %s itself leaves', (library) => {
 describe.each(LIBRARIES.flatMap((library) => WAYS.map((way) => [library, way] as const)))(
   'retry on %s (%s)',
   (library, way) => {
+    it('does nothing where the chunk cannot be noted', async () => {
+      const { queue, work, engine, ref, redis, base } = at(library);
+      await queue.add('send', { fail: 'ETIMEDOUT' }, { jobId: 'a' });
+      await work();
+      const before = await keyspace(redis, `${base}*`);
+      const noted = Promise.reject(new Error('the disk is full'));
+      noted.catch(() => {});
+      const applying = engine.apply(ref, RETRY, [{ id: 'a', seen: '' }], noted);
+      await expect(applying).rejects.toThrow('the disk is full');
+      expect(await keyspace(redis, `${base}*`)).toEqual(before);
+    });
+
     it('of a child gives nothing back to a parent that has been released meanwhile', async () => {
       const children = at(library, 'child');
       const parents = at(library, 'parent');

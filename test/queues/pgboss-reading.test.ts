@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Job } from '../../src/queues/job.js';
 import { openPgboss } from '../../src/queues/pgboss/engine.js';
+import { errorOf } from '../../src/queues/pgboss/rows.js';
 import { type PostgresServer, startPostgres } from '../servers/postgres.js';
+import { until } from '../servers/wait.js';
 import { ALL, type Estate, estate, failed, fingerprint, list, refOf } from './pgboss.js';
 
 let postgres: PostgresServer;
@@ -20,6 +23,7 @@ async function readAll(engine: Estate['engine']) {
     await engine.stats(ref, 100);
     await engine.readOnlyBecause(ref);
     const jobs = await list(engine, ref, { states: [], error: /./ });
+    await list(engine, ref, { states: [], error: /ETIMEDOUT/ }, true);
     for (const { id, seen } of jobs.slice(0, 3)) {
       await engine.holding(queues, id);
       shown.push(await engine.show(ref, id));
@@ -92,6 +96,106 @@ describe.each(ALL)('reading pg-boss %s', (version) => {
     expect(await count({ ids: [ids[0]?.toUpperCase(), 'no-uuid'] })).toBe(1);
     expect(await count({ name: 'mail' })).toBe(0);
     expect(await count({ states: ['waiting', 'completed'] })).toBe(0);
+  });
+
+  it('chooses by error what it lists by error, whatever a failure has left', async () => {
+    const its = await estate(postgres.url, version);
+    const left = [
+      { message: 'connect ETIMEDOUT 10.0.0.7:443' },
+      { message: 'ETIMEDOUT' },
+      { message: `${'x'.repeat(500)} ETIMEDOUT` },
+      { message: 'nothing of the kind', stack: 'ETIMEDOUT' },
+      { message: '100 % "ETIMEDOUT" \\ _' },
+      { message: 7, cause: 'ETIMEDOUT' },
+      { message: { text: 'ETIMEDOUT' } },
+      { message: null, code: 'ETIMEDOUT' },
+      { message: 8 },
+      { value: 'ETIMEDOUT' },
+      { value: { message: 'ETIMEDOUT' } },
+      'ETIMEDOUT as it was thrown',
+      ['ETIMEDOUT'],
+      { message: 'etimedout' },
+      { message: 'ÉTIMEDOUT' },
+      null,
+    ];
+    const ids = await failed(its, left.length);
+    for (const [index, output] of left.entries())
+      await its.sql('UPDATE $S.job SET output = $2::jsonb WHERE id = $1', [
+        ids[index],
+        output === null ? null : JSON.stringify(output),
+      ]);
+    const patterns = [
+      /ETIMEDOUT/,
+      /^ETIMEDOUT$/,
+      /etimedout/i,
+      /ETIMEDOUT|nothing/,
+      /"ETIMEDOUT" \\/,
+    ];
+    for (const error of [...patterns, /10\.0\.0\.\d+/, /[78]/, /%/]) {
+      const meant = ids.filter((_, index) => error.test(errorOf(left[index]) ?? '\n'));
+      expect(meant.length).toBeGreaterThan(0);
+      const filter = { states: ['failed' as const], error };
+      const listed = await list(its.engine, its.ref(), filter);
+      expect(listed.map(({ id }) => id).toSorted()).toEqual(meant.toSorted());
+      const chosen = await list(its.engine, its.ref(), filter, true);
+      const told = (jobs: Job[]) =>
+        jobs
+          .map(({ id, state, seen, error: message, finished_at }) =>
+            JSON.stringify([id, state, seen, message, finished_at]),
+          )
+          .toSorted();
+      expect(told(chosen)).toEqual(told(listed));
+    }
+  });
+
+  it('chooses jobs of every state with the times they are listed with', async () => {
+    const its = await estate(postgres.url, version);
+    await failed(its, 3);
+    await its.boss.send('mail', { n: 1 });
+    await its.boss.send('mail', { n: 2 }, { startAfter: 3_600 });
+    const filter = { states: [] };
+    const listed = await list(its.engine, its.ref(), filter);
+    const chosen = await list(its.engine, its.ref(), filter, true);
+    const times = (jobs: Job[]) =>
+      jobs
+        .map(({ id, seen, finished_at, created_at }) =>
+          JSON.stringify([id, seen, finished_at ?? created_at]),
+        )
+        .toSorted();
+    expect(listed).toHaveLength(5);
+    expect(times(chosen)).toEqual(times(listed));
+  });
+
+  it('leaves no transaction behind when a caller has seen enough, or is told to stop', async () => {
+    const its = await estate(postgres.url, version);
+    await failed(its, 12_000);
+    const open = async () =>
+      (
+        await its.sql(
+          `SELECT 1 FROM pg_stat_activity
+           WHERE application_name = 'cache-ops' AND state <> 'idle'`,
+        )
+      ).length;
+    for await (const page of its.engine.jobs(its.ref(), { states: ['failed'] }, true)) {
+      expect(page.length).toBe(1_000);
+      expect(await open()).toBe(1);
+      break;
+    }
+    await until(async () => (await open()) === 0);
+    expect(await list(its.engine, its.ref(), { states: ['failed'] }, true)).toHaveLength(12_000);
+
+    const controller = new AbortController();
+    const engine = openPgboss({ name: 'main', url: its.url, address: 'loopback' }, [its.schema], {
+      timeout: 10_000,
+      signal: controller.signal,
+    });
+    onTestFinished(() => engine.close());
+    const reading = async () => {
+      for await (const _ of engine.jobs(its.ref(), { states: ['failed'] }, true))
+        controller.abort();
+    };
+    await expect(reading()).rejects.toMatchObject({ name: 'AbortError' });
+    await until(async () => (await open()) === 0);
   });
 
   it('finds a job, and says in depth how the queue is', async () => {

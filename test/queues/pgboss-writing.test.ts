@@ -132,6 +132,74 @@ describe.each(WRITABLE)('changing jobs of pg-boss %s', (version) => {
     expect(await does(its, RETRY, ids.slice(2, 3))).toEqual(['conflict']);
   });
 
+  it('does the rest of a chunk that was chosen from the list when a stately pair is in it', async () => {
+    const its = await estate(postgres.url, version, { mail: { policy: 'stately' } });
+    const ids = await failed(its, 5);
+    await its.sql(
+      `UPDATE $S.job SET singleton_key = CASE WHEN id = ANY($1::uuid[]) THEN 'same' ELSE id::text END`,
+      [ids.slice(1, 3)],
+    );
+    const jobs = await list(its.engine, its.ref(), { states: ['failed'] });
+    const outcomes = await its.engine.apply(its.ref(), RETRY, jobs);
+    expect(outcomes.map(({ id }) => id)).toEqual(jobs.map(({ id }) => id));
+    expect(outcomes.map(({ result }) => result).toSorted()).toEqual([
+      'conflict',
+      ...Array(4).fill('done'),
+    ]);
+    expect(await its.sql(`SELECT 1 FROM $S.job WHERE state = 'retry'`)).toHaveLength(4);
+    // What was refused is as it was.
+    expect(
+      await its.sql(
+        `SELECT 1 FROM $S.job WHERE state = 'failed' AND completed_on IS NOT NULL AND retry_limit = 2`,
+      ),
+    ).toHaveLength(1);
+  });
+
+  it('commits nothing before the chunk is noted, and nothing where it cannot be', async () => {
+    const its = await estate(postgres.url, version);
+    await failed(its, 3);
+    const jobs = await list(its.engine, its.ref(), { states: ['failed'] });
+    const parts = [jobs, jobs.map(({ id }) => ({ id, seen: '' }))];
+    for (const chosen of parts) {
+      const noted = Promise.reject(new Error('the disk is full'));
+      noted.catch(() => {});
+      const applying = its.engine.apply(its.ref(), RETRY, chosen, noted);
+      await expect(applying).rejects.toThrow('the disk is full');
+    }
+    let note = () => {};
+    const noted = new Promise<void>((resolve) => {
+      note = resolve;
+    });
+    const applying = its.engine.apply(its.ref(), RETRY, jobs, noted);
+    await its.engine.existing([its.ref()]);
+    expect(await its.sql(`SELECT 1 FROM $S.job WHERE state = 'failed'`)).toHaveLength(3);
+    note();
+    expect((await applying).map(({ result }) => result)).toEqual(['done', 'done', 'done']);
+  });
+
+  it('changes nothing more once the application has migrated the schema', async () => {
+    const its = await estate(postgres.url, version, { dead: {}, mail: { deadLetter: 'dead' } });
+    await failed(its, 2);
+    await its.boss.send('mail', {}, { startAfter: 3_600 });
+    await its.boss.send('dead', {});
+    const jobs = await list(its.engine, its.ref(), { states: [] });
+    const letters = await list(its.engine, its.ref('dead'), { states: [] });
+    await its.sql('UPDATE $S.version SET version = version + 1');
+    const before = await rowsOf(its);
+    for (const operation of [RETRY, CANCEL, REMOVE, PROMOTE, REDRIVE]) {
+      for (const chosen of [jobs, anyhow(jobs.map(({ id }) => id))])
+        await expect(its.engine.apply(its.ref(), operation, chosen)).rejects.toMatchObject({
+          code: 'refused',
+          message: expect.stringContaining('meanwhile'),
+        });
+    }
+    await expect(its.engine.apply(its.ref('dead'), REDRIVE, letters)).rejects.toMatchObject({
+      code: 'refused',
+    });
+    expect(await stateOfAll(its)).toEqual(['created', 'created', 'failed', 'failed']);
+    expect(await rowsOf(its)).toEqual(before);
+  });
+
   it('cancels: before it started, or fenced; a retry resumes it once its worker can be at it no longer', async () => {
     const its = await estate(postgres.url, version);
     const { boss, sql } = its;
@@ -203,6 +271,11 @@ describe.each(WRITABLE)('changing jobs of pg-boss %s', (version) => {
     await expect(its.engine.setPaused(its.ref(), true)).rejects.toMatchObject({ code: 'refused' });
   });
 });
+
+const rowsOf = ({ sql }: Estate) => sql('SELECT * FROM $S.job ORDER BY id');
+
+const stateOfAll = async ({ sql }: Estate): Promise<string[]> =>
+  (await sql('SELECT state::text AS state FROM $S.job ORDER BY 1')).map(({ state }) => state);
 
 /** A second operator on the same schema. */
 function secondOperator({ schema, url }: Estate) {
@@ -299,6 +372,20 @@ describe('where the versions differ', () => {
     expect(theirs).toEqual([{ retained_count: 1, total_count: 1 }]);
   });
 
+  it('keeps the counts of pg-boss 12 as boss.resume does, also of jobs chosen from the list', async () => {
+    const its = await estate(postgres.url, '12');
+    const ids = [await its.boss.send('mail', {}), await its.boss.send('mail', {})];
+    await its.engine.apply(its.ref(), CANCEL, anyhow(ids));
+    const set = `UPDATE $S.queue SET retained_count = 2, total_count = 2, retained_on = now() + interval '1 s'`;
+    await its.sql(set);
+    const jobs = await list(its.engine, its.ref(), { states: ['cancelled'] });
+    const outcomes = await its.engine.apply(its.ref(), RETRY, jobs);
+    expect(outcomes.map(({ result }) => result)).toEqual(['done', 'done']);
+    expect(await its.sql('SELECT retained_count, total_count FROM $S.queue')).toEqual([
+      { retained_count: 0, total_count: 2 },
+    ]);
+  });
+
   it('says of a queue with heartbeats that its worker is told', async () => {
     const its = await estate(postgres.url, '12', { mail: { heartbeatSeconds: 30 } });
     const id = await its.boss.send('mail', {});
@@ -308,6 +395,24 @@ describe('where the versions differ', () => {
       result: 'fenced',
       detail: expect.stringContaining('at its next heartbeat (every 30 s)'),
     });
+  });
+
+  it('gives a chunk up that waits for somebody else too long, and leaves nothing of it behind', async () => {
+    const its = await estate(postgres.url, '11');
+    await failed(its, 3);
+    const jobs = await list(its.engine, its.ref(), { states: ['failed'] });
+    const engine = openPgboss({ name: 'main', url: its.url, address: 'loopback' }, [its.schema], {
+      timeout: 1_000,
+    });
+    onTestFinished(() => engine.close());
+    await engine.discover();
+    await its.sql('BEGIN');
+    await its.sql('UPDATE $S.job SET priority = 9 WHERE id = $1', [jobs[1]?.id]);
+    await expect(engine.apply(its.ref(), RETRY, jobs)).rejects.toMatchObject({ code: 'connect' });
+    await its.sql('COMMIT');
+    expect(await stateOfAll(its)).toEqual(['failed', 'failed', 'failed']);
+    const outcomes = await engine.apply(its.ref(), RETRY, jobs);
+    expect(outcomes.map(({ result }) => result)).toEqual(['done', 'done', 'done']);
   });
 
   it('a user that may only read is refused in words', async () => {

@@ -115,9 +115,10 @@ export async function list(
   engine: Engine,
   ref: QueueRef,
   filter: Parameters<Engine['jobs']>[1],
+  bare = false,
 ): Promise<Job[]> {
   const jobs: Job[] = [];
-  for await (const page of engine.jobs(ref, filter)) jobs.push(...page);
+  for await (const page of engine.jobs(ref, filter, bare)) jobs.push(...page);
   return jobs;
 }
 

@@ -74,7 +74,9 @@ export function openChosen(folder: string): { write(page: Page): void; close(): 
   const file = stateWrite(path, () => openSync(path, 'wx', 0o600));
   return {
     write({ place, jobs }) {
-      const text = jobs.map(({ id, seen }) => `${JSON.stringify([place, id, seen])}\n`).join('');
+      const text = jobs
+        .map(({ id, seen }) => `[${place},${JSON.stringify(id)},${JSON.stringify(seen)}]\n`)
+        .join('');
       stateWrite(path, () => appendFileSync(file, text));
     },
     close() {

@@ -23,13 +23,20 @@ export function changing(
       text,
       [
         queue,
-        jobs.map(({ id }) => id),
-        jobs.map(({ seen }) => seen),
+        arrayOf(jobs.map(({ id }) => id)),
+        arrayOf(jobs.map(({ seen }) => seen)),
         ...(operation.type === 'redrive' ? [origin] : []),
       ],
     );
     return rows.map((row) => ({ ...row, ids: row.ids.split(' ') }));
   };
+}
+
+/** As Postgres writes an array of texts; the client would look into each of them for what to escape. */
+function arrayOf(texts: readonly string[]): string | readonly string[] {
+  const joined = texts.join('","');
+  const isPlain = /^[\w:.",-]*$/.test(joined) && joined.split('"').length === 2 * texts.length - 1;
+  return isPlain ? `{"${joined}"}` : texts;
 }
 
 /** All at once outside of a transaction; none where a unique index of the queue's policy refuses one. */

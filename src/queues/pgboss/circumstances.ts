@@ -2,8 +2,7 @@ import type { Query } from '../../postgres/client.js';
 import type { Operation } from '../operation.js';
 import type { Dialect } from './dialect.js';
 import type { Circumstances } from './judge.js';
-import { isUuid } from './listing.js';
-import type { Row } from './rows.js';
+import { isUuid, type Row } from './rows.js';
 import { descendantsOf } from './statements.js';
 
 /** A job that can never run without another: the one it waits for, over as many steps as there are. */

@@ -6,17 +6,20 @@ import type { QueueRef, QueueSnapshot } from '../queue.js';
 import { applyTo } from './apply.js';
 import { type Dialect, dialectOf } from './dialect.js';
 import { eachInWords, inWords } from './failures.js';
-import { isUuid, listJobs, type Read, type Reader } from './listing.js';
+import { listJobs } from './listing.js';
 import { previewOf } from './preview.js';
+import { isUuid } from './rows.js';
 import { findSchemas, readTables } from './schemas.js';
+import type { Read, Reader } from './segments.js';
 import { showJob } from './show.js';
 import { namesOf, snapshotQueues } from './snapshot.js';
 import { statsOf } from './stats.js';
 
 /**
  * The pg-boss queues of one Postgres; `schemas` undefined: every schema that has pg-boss tables.
- * Reads and writes have a connection each, so that the next page of jobs is read while a chunk is
- * changed. No pg-boss client is opened: it would migrate the schema, or register itself in it.
+ * Reading, choosing and each lane of writing have a connection of their own, made when it is needed:
+ * jobs are looked at while more are chosen, and two chunks changed at once. No pg-boss client is
+ * opened: it would migrate the schema, or register itself in it.
  */
 export function openPgboss(
   target: PostgresTarget,

@@ -3,8 +3,8 @@ import type { Chosen, Impact, Operation } from '../operation.js';
 import { circumstances, descendants } from './circumstances.js';
 import type { Dialect } from './dialect.js';
 import { judge } from './judge.js';
-import { archivedById, isUuid, rowsById } from './listing.js';
-import type { Row } from './rows.js';
+import { archivedById, rowsById } from './listing.js';
+import { isUuid, type Row } from './rows.js';
 
 /** What an operation would do to each job, by how it stands; reads only. */
 export async function previewOf(

@@ -35,6 +35,10 @@ export interface Row {
 /** As node-postgres reads a timestamp; a number is infinity. */
 export type Stamp = Date | number | null;
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export const isUuid = (id: string): boolean => UUID.test(id);
+
 /**
  * What tells one failure of a job from the next. The same expression stands in the WHERE of every
  * change: a job that was retried and has failed again has another attempt and another end.

@@ -1,8 +1,8 @@
 import type { Query } from '../../postgres/client.js';
 import type { QueueSnapshot } from '../queue.js';
 import { type Dialect, dialectOf } from './dialect.js';
-import { inState } from './listing.js';
 import { type BossSchema, readTables } from './schemas.js';
+import { inState } from './segments.js';
 
 /** pg-boss keeps queues of its own, named like this. */
 const INTERNAL = '\\_\\_pgboss\\_\\_%';
