@@ -75,16 +75,22 @@ const element = (name: string, value: string | null): Element => ({
   bytes: name.length + (value?.length ?? 0),
 });
 
+/** The parts that a list is read in where it is longer than will be read. */
+const WINDOWS = 50;
+
 /** All of a list, or windows spread evenly over one that is longer than will be read. */
 async function* ofList(
   channel: Channel,
   { key, elements, step, most }: Reading,
 ): AsyncGenerator<Element[]> {
-  const windows = Math.ceil(Math.min(elements, most) / step);
-  const apart = Math.max(step, Math.floor(elements / windows));
+  const part = elements > most;
+  const size = part ? Math.min(step, Math.ceil(most / WINDOWS)) : step;
+  const windows = Math.ceil(Math.min(elements, most) / size);
+  // The last window ends with the list.
+  const apart = part && windows > 1 ? (elements - size) / (windows - 1) : size;
   for (let window = 0; window < windows; window += 1) {
-    const from = window * apart;
-    const reply = demand(await channel.send('LRANGE', key, from, from + step - 1));
+    const from = Math.round(window * apart);
+    const reply = demand(await channel.send('LRANGE', key, from, from + size - 1));
     yield (reply as string[]).map((value, index) => ({
       name: String(from + index),
       value,

@@ -21,22 +21,18 @@ export function estate(redis: Record<string, unknown>) {
       ...overrides,
       env: { XDG_STATE_HOME: state, HOME: folder, ...overrides.env },
     });
-  return {
-    folder,
-    state,
-    run,
-    /** The JSON document of a command and its exit code. */
-    async json<T>(argv: string[], overrides: Overrides = {}): Promise<{ code: number; result: T }> {
-      const { code, stdout, stderr } = await run([...argv, '--json'], overrides);
-      if (stdout === '') throw new Error(stderr);
-      return { code, result: JSON.parse(stdout) as T };
-    },
-    /** `memory --json`. */
-    async memory(argv: string[] = [], overrides: Overrides = {}) {
-      const { code, result } = await this.json<OverviewResult>(['memory', ...argv], overrides);
-      return { code, result, servers: result.servers, first: result.servers[0] as ServerMemory };
-    },
+  /** The JSON document of a command and its exit code. */
+  const json = async <T>(argv: string[], overrides: Overrides = {}) => {
+    const { code, stdout, stderr } = await run([...argv, '--json'], overrides);
+    if (stdout === '') throw new Error(stderr);
+    return { code, result: JSON.parse(stdout) as T };
   };
+  /** `memory --json`. */
+  const memory = async (argv: string[] = [], overrides: Overrides = {}) => {
+    const { code, result } = await json<OverviewResult>(['memory', ...argv], overrides);
+    return { code, result, servers: result.servers, first: result.servers[0] as ServerMemory };
+  };
+  return { state, run, json, memory };
 }
 
 /** A Redis and a client of it, until the end of the test. */
