@@ -32,7 +32,7 @@ export interface Estimate {
 const bytes = z.number().check(z.describe('bytes'));
 const maybe = z.nullable(bytes);
 
-export const VERDICTS = ['fits', 'tight', 'too_small', 'unknown'] as const;
+const VERDICTS = ['fits', 'tight', 'too_small', 'unknown'] as const;
 
 const itemResult = z.object({
   name: z.string(),

@@ -31,7 +31,7 @@ export function judge(subject: Subject): Mendable[] {
   ];
 }
 
-export function found(status: Status, metric: string, message: string, mend: string | null) {
+function found(status: Status, metric: string, message: string, mend: string | null) {
   return { status, metric, message, mend };
 }
 

@@ -7,7 +7,7 @@ const bytes = count.check(z.describe('bytes'));
 const moment = z.nullable(z.iso.datetime());
 
 /** A finding, and the line to type that mends it; null where no one line does. */
-export const mendable = z.extend(findingSchema, { mend: z.nullable(z.string()) });
+const mendable = z.extend(findingSchema, { mend: z.nullable(z.string()) });
 export type Mendable = z.infer<typeof mendable>;
 
 const databaseMemory = z.object({
@@ -23,7 +23,7 @@ const databaseMemory = z.object({
 export type DatabaseMemory = z.infer<typeof databaseMemory>;
 
 /** Where the bytes of a server are; null is "not said": the version, the fork or the rights lack it. */
-export const breakdown = z.object({
+const breakdown = z.object({
   dataset_bytes: bytes,
   /** Everything that is not data: what it had at its start, buffers, tables of keys, scripts. */
   overhead_bytes: bytes,
@@ -71,7 +71,7 @@ export type Breakdown = z.infer<typeof breakdown>;
 /** When memory reaches 80 and 100 % of its limit. A moment in the past: it has. */
 const reaches = { reaches_80: moment, reaches_100: moment };
 
-export const trend = z.object({
+const trend = z.object({
   /** The samples that it rests on, of this command's earlier runs since the last restart or flush. */
   samples: z.number(),
   span_ms: z.number(),
@@ -83,7 +83,7 @@ export const trend = z.object({
 export type Trend = z.infer<typeof trend>;
 
 /** What happened within `--sample`. */
-export const rate = z.object({
+const rate = z.object({
   over_ms: z.number(),
   bytes_per_s: count,
   keys_per_s: count,
@@ -93,7 +93,7 @@ export const rate = z.object({
 });
 export type Rate = z.infer<typeof rate>;
 
-export const serverFigures = z.object({
+const serverFigures = z.object({
   role: z.nullable(z.enum(['master', 'replica', 'sentinel'])),
   version: z.nullable(z.string()),
   uptime_s: count,

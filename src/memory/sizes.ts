@@ -62,7 +62,7 @@ export async function sampleSizes(
   return { ...sizes, complete: cursor === '0' && seen.size < budget.keys };
 }
 
-export const NO_SIZES: Sizes = {
+const NO_SIZES: Sizes = {
   keys: 0,
   bytes: 0,
   squares: 0,

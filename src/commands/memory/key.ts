@@ -1,19 +1,7 @@
 import type { Command } from 'commander';
-import { parseCount, parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { CacheOpsError, ExitCode, messageOf } from '../../errors.js';
-import { inspectKey, type KeyLook } from '../../memory/key.js';
-import { type KeyMemory, type KeyResult, keyResult } from '../../memory/key-result.js';
-import { SAMPLES } from '../../memory/sizes.js';
-import { emit } from '../../output/emit.js';
-import { startProgress } from '../../output/progress.js';
-import { bytesOf, shown } from '../../redis/bytes.js';
-import type { Limits } from '../../redis/channel.js';
-import { openOwner } from '../../redis/owner.js';
-import { type RedisTarget, selectRedis } from '../../redis/target.js';
-import { renderKey, renderKeyLines } from './render-key.js';
 
-interface Flags {
+export interface KeyFlags {
   target?: string;
   db?: string;
   base64?: boolean;
@@ -40,7 +28,7 @@ export function registerKey(topic: Command, context: Context): void {
     .addHelpText(
       'after',
       `
-Reads only, in small steps. Memory is by MEMORY USAGE with ${SAMPLES} samples; elements are walked with
+Reads only, in small steps. Memory is by MEMORY USAGE with 2,000 samples; elements are walked with
 HSCAN, SSCAN, ZSCAN, LRANGE or XRANGE, and it is said when not all of them were. On a cluster the
 owner of the key's slot is asked. Idle time, frequency and memory are read first, as that does not
 count as an access. Reading the elements does, before Redis 7.2: the idle time then starts anew,
@@ -57,103 +45,8 @@ Examples:
   $ cache-ops memory key bull:mail:events --target main --top 20
   $ cache-ops memory key --base64 /wD+ --json | jq '.found[].bytes'`,
     )
-    .action(async (key: string, flags: Flags) => {
-      const look = {
-        key: flags.base64 ? fromBase64(key) : bytesOf(key),
-        samples: flags.exact ? 0 : SAMPLES,
-        walk: {
-          elements: parseCount(flags.limit, '--limit', 0),
-          ms: parseDuration(flags.within, '--within'),
-          top: parseCount(flags.top, '--top', 0),
-        },
-        content: flags.content,
-      };
-      const db = flags.db === undefined ? undefined : parseCount(flags.db, '--db', 0);
-      const targets = flags.target === undefined ? [] : [flags.target];
-      const result = await memoryKey(context, { targets, db, look });
-      await emit(context, result, context.stdout.isTTY ? renderKey : renderKeyLines);
-      if (result.problems.length > 0) context.exitCode = ExitCode.partial;
+    .action(async (key: string, flags: KeyFlags) => {
+      const { runKey } = await import('./key-run.js');
+      await runKey(context, key, flags);
     });
-}
-
-function fromBase64(text: string): string {
-  const bytes = Buffer.from(text, 'base64');
-  if (bytes.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, ''))
-    return bytes.toString('latin1');
-  throw new CacheOpsError('usage', `"${text}" is not base64`);
-}
-
-export interface KeyRequest {
-  targets: readonly string[];
-  db: number | undefined;
-  look: Omit<KeyLook, 'now' | 'signal'>;
-}
-
-/** The key on every target that has it. Throws `not_found` where none has, `connect` where it is not known. */
-export async function memoryKey(
-  context: Context,
-  { targets, db, look }: KeyRequest,
-): Promise<KeyResult> {
-  const chosen = selectRedis(await context.config(), targets).map((target) => inDb(target, db));
-  const { text, base64 } = shown(look.key);
-  const progress = await startProgress(context, `Looking at ${text}`);
-  try {
-    const answers = await Promise.all(chosen.map((target) => ask(context, target, look)));
-    const found = answers.flatMap((answer) => answer.found ?? []);
-    const failures = answers.flatMap((answer) => answer.failure ?? []);
-    if (found.length === 0) throw failures[0]?.error ?? notFound(text, chosen);
-    const problems = failures.map(({ target, error }) => ({ target, reason: messageOf(error) }));
-    return keyResult.parse({ key: text, ...(base64 && { key_base64: base64 }), found, problems });
-  } finally {
-    progress.stop();
-  }
-}
-
-async function ask(
-  { settings, signal, now }: Context,
-  target: RedisTarget,
-  look: KeyRequest['look'],
-): Promise<{
-  found?: KeyMemory | undefined;
-  failure?: { target: string; error: CacheOpsError };
-}> {
-  const limits: Limits = { timeout: settings.timeout, signal };
-  try {
-    const { channel, address } = await openOwner(target, look.key, limits);
-    try {
-      const facts = await inspectKey(channel, { ...look, now: now(), signal });
-      const { db = 0 } = target.nodeAccess;
-      return { found: facts && { target: target.name, address, db, ...facts } };
-    } finally {
-      channel.close();
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof CacheOpsError) return { failure: { target: target.name, error } };
-    // A connection that broke, or hangs, in the middle.
-    const broken = new CacheOpsError('connect', `${target.name}: ${messageOf(error)}`);
-    return { failure: { target: target.name, error: broken } };
-  }
-}
-
-function inDb(target: RedisTarget, db: number | undefined): RedisTarget {
-  if (db === undefined) return target;
-  return {
-    ...target,
-    // Sentinels have no databases.
-    seeds:
-      target.kind === 'sentinel' ? target.seeds : target.seeds.map((seed) => ({ ...seed, db })),
-    nodeAccess: { ...target.nodeAccess, db },
-  };
-}
-
-function notFound(key: string, targets: readonly RedisTarget[]): CacheOpsError {
-  const where = targets.map(({ name, nodeAccess: { db = 0 } }) => `${name} (database ${db})`);
-  const colon = key.lastIndexOf(':');
-  const pattern = colon > 0 ? `${key.slice(0, colon)}:*` : `*${key}*`;
-  return new CacheOpsError(
-    'not_found',
-    `there is no key "${key}" on ${where.join(', ')}`,
-    `those that are like it: cache-ops keys ls '${pattern.replaceAll("'", "'\\''")}'`,
-  );
 }

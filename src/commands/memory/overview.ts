@@ -1,19 +1,9 @@
 import { type Command, CommanderError } from 'commander';
 import { closestMatch } from 'leven';
-import { nearest } from '../../config/nearest.js';
-import { parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { CacheOpsError, ExitCode } from '../../errors.js';
-import { STATUSES, type Status, worst } from '../../health/finding.js';
-import { inspectMemory } from '../../memory/overview.js';
-import { type OverviewResult, overviewResult } from '../../memory/result.js';
-import { emit } from '../../output/emit.js';
-import { startProgress } from '../../output/progress.js';
-import { selectRedis } from '../../redis/target.js';
-import { spanText } from '../../words.js';
-import { renderLines, renderScreen } from './render-overview.js';
+import { runOverview } from './overview-run.js';
 
-interface Flags {
+export interface OverviewFlags {
   sample?: string;
   strict?: boolean;
 }
@@ -51,18 +41,9 @@ Examples:
   $ cache-ops memory --json | jq '.servers[].trend.reaches_80'
   $ cache-ops memory capacity --item results=1000x50kb --item checks=1000x5kb`,
     )
-    .action(async (targets: string[], flags: Flags) => {
-      const sample = flags.sample === undefined ? 0 : parseDuration(flags.sample, '--sample');
-      const known = await knownTargets(context, command, targets);
-      const { result, reached } = await overview(context, { targets: known, sample });
-      const now = context.now();
-      await emit(context, result, (all) =>
-        context.stdout.isTTY ? renderScreen(all, now) : renderLines(all, now),
-      );
-      const limit: Status = flags.strict ? 'warn' : 'critical';
-      if (STATUSES.indexOf(result.status) >= STATUSES.indexOf(limit))
-        context.exitCode = ExitCode.bad;
-      if (!reached) context.exitCode = ExitCode.connect;
+    .action(async (targets: string[], flags: OverviewFlags) => {
+      const commands = command.commands.map((sub) => sub.name());
+      await runOverview(context, { targets, commands, flags });
     });
 }
 
@@ -79,54 +60,4 @@ function explainMistypes(command: Command): void {
     const message = `unknown command '${name}'\n(Did you mean ${command.name()} ${meant}?)`;
     throw new CommanderError(1, 'commander.unknownCommand', message);
   });
-}
-
-/** A word that is no target may be a command that was mistyped. */
-async function knownTargets(
-  context: Context,
-  command: Command,
-  targets: readonly string[],
-): Promise<readonly string[]> {
-  const { redis } = await context.config();
-  const unknown = targets.find((name) => !Object.hasOwn(redis, name) && !/[:/@]/.test(name));
-  if (unknown === undefined) return targets;
-  const names = [...Object.keys(redis), ...command.commands.map((sub) => sub.name())];
-  throw new CacheOpsError(
-    'not_found',
-    `no Redis and no command of memory is named "${unknown}"`,
-    nearest(unknown, names),
-  );
-}
-
-export interface OverviewRequest {
-  targets: readonly string[];
-  /** Milliseconds; 0 measures no rate. */
-  sample: number;
-}
-
-export async function overview(
-  context: Context,
-  { targets, sample }: OverviewRequest,
-): Promise<{ result: OverviewResult; reached: boolean }> {
-  const chosen = selectRedis(await context.config(), targets);
-  const { state, signal, now, settings } = context;
-  const names = chosen.map(({ name }) => name).join(', ');
-  const until = sample > 0 ? `, again in ${spanText(sample)}` : '';
-  const progress = await startProgress(context, `Reading the memory of ${names}${until}`);
-  const at = new Date(now()).toISOString();
-  try {
-    const options = { sample, state, signal, now, timeout: settings.timeout };
-    const seen = await Promise.all(chosen.map((target) => inspectMemory(target, options)));
-    const servers = seen.flatMap((target) => target.servers);
-    const result = overviewResult.parse({
-      status: worst(servers.map(({ status }) => status)),
-      at,
-      sample_ms: sample,
-      servers,
-      unwritable: seen.find(({ unwritable }) => unwritable !== null)?.unwritable ?? null,
-    });
-    return { result, reached: seen.every((target) => target.reached) };
-  } finally {
-    progress.stop();
-  }
 }
