@@ -15,7 +15,7 @@ const LEAST_SPAN = 30 * 60_000;
 /** The last week, which evens out days and nights; what was before it says less of tomorrow. */
 const WINDOW = 7 * DAY;
 /** All pairs of them are looked at. */
-const MOST_POINTS = 120;
+const MOST_POINTS = 60;
 /** What lies further off than this is not a forecast. */
 const HORIZON = 365 * DAY;
 

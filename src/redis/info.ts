@@ -44,7 +44,8 @@ export interface Database {
 export function databasesIn(info: Info): Database[] {
   return Object.entries(info).flatMap(([name, text]) => {
     if (!/^db\d+$/.test(name)) return [];
-    const field = (key: string) => Number(new RegExp(`\\b${key}=(\\d+)`).exec(text)?.[1] ?? 0);
+    const fields = new Map(text.split(',').map((pair) => pair.split('=') as [string, string]));
+    const field = (key: string) => Number(fields.get(key) ?? 0);
     return {
       db: Number(name.slice(2)),
       keys: field('keys'),
