@@ -14,6 +14,8 @@ function series(count: number, every: number, bytes: (index: number) => number):
   }));
 }
 
+const point = (bytes: number, hour: number): Point => ({ at: START + hour * HOUR, bytes });
+
 const inHours = (moment: string | null, from: Point | undefined) =>
   moment === null ? null : (Date.parse(moment) - (from?.at ?? 0)) / HOUR;
 
@@ -57,6 +59,7 @@ describe('the forecast', () => {
     ['what stands still', series(9, HOUR, () => 7), 100, /does not grow/],
     ['what shrinks', series(9, HOUR, (n) => 70 - n), 100, /does not grow/],
     ['what goes up and down', series(12, HOUR, (n) => 50 + (n % 3) * 10), 100, /does not grow/],
+    ['what goes up by chance', [50, 90, 40, 80, 60, 95, 45, 85].map(point), 200, /does not grow/],
     ['what has no limit', series(9, HOUR, (n) => n), null, /no limit is known/],
   ])('makes none of %s', (_, points, limit, reason) => {
     const { reaches_80, reaches_100, ...rest } = forecast(points, limit);
