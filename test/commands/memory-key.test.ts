@@ -135,6 +135,15 @@ describe('one key in depth', () => {
     }
   });
 
+  it('goes on behind the last id of a millisecond, an entry at a time where they are large', async () => {
+    const { url, client } = await redisWithClient();
+    const ids = ['1-1', '1-18446744073709551615', '2-0', '2-7'];
+    for (const id of ids) await client.xadd('events', id, 'f', 'v'.repeat(300_000));
+    const { key } = await look({ main: url }, 'events');
+    expect(key.walk).toMatchObject({ elements: 4, stopped: null });
+    expect(key.content?.map(({ name }) => name)).toEqual(ids);
+  });
+
   it('stops at its limits and says so', async () => {
     const { url, client } = await redisWithClient();
     await growingHash(client, 'big', 3_000);
