@@ -22,7 +22,9 @@ const CASES = [
   ['--version', 1.5, ['--version'], env],
   ['--help', 2, ['--help'], env],
   ['ping, by REDIS_URL', 4, ['ping'], { ...env, REDIS_URL: redis.url }],
+  ['memory, by REDIS_URL', 4, ['memory'], { ...env, REDIS_URL: redis.url }],
   ['ping, by cache-ops.yaml', 4, ['ping', '--config', config], env],
+  ['memory, by cache-ops.yaml', 4, ['memory', '--config', config], env],
 ];
 
 process.chdir(folder);

@@ -39,6 +39,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/drill.js'),
   },
   {
+    name: 'memory',
+    summary: 'where the bytes of every Redis are, when it will be full, and what mends it',
+    load: () => import('./commands/memory.js'),
+  },
+  {
     name: 'queue',
     summary: 'find, read, retry, cancel and clean jobs, of BullMQ and pg-boss',
     load: () => import('./commands/queue.js'),

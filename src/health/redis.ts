@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { explain } from '../redis/advice/explain.js';
-import { type Channel, type Limits, openChannel } from '../redis/channel.js';
-import { evidenceFor } from '../redis/evidence.js';
+import type { Advice } from '../redis/advice/advice.js';
+import { cgroupLimit } from '../redis/cgroup.js';
+import type { Channel, Limits } from '../redis/channel.js';
 import { parseInfo } from '../redis/info.js';
 import { latencyOf } from '../redis/latency.js';
 import type { Reply } from '../redis/resp.js';
-import { type Access, describe, label, type RedisTarget } from '../redis/target.js';
-import { DiscoveryError, findNodes } from '../redis/topology.js';
+import { everyServer } from '../redis/servers.js';
+import type { Access, RedisTarget } from '../redis/target.js';
 import { figuresOf } from './figures.js';
 import { type Finding, worst } from './finding.js';
 import type { RedisFigures, RedisLine } from './result.js';
@@ -20,51 +20,25 @@ export async function inspectRedis(
   sample: number,
   limits: Limits,
 ): Promise<RedisLine[]> {
-  const [only] = target.seeds;
-  if (target.kind === 'node' && only) return [await inspectNode(target, only, sample, limits)];
-  try {
-    const nodes = await findNodes(target, limits);
-    return await Promise.all(
-      nodes.map(({ access }) => inspectNode(target, access, sample, limits)),
-    );
-  } catch (error) {
-    limits.signal?.throwIfAborted();
-    const [failure] = error instanceof DiscoveryError ? error.failures : [];
-    const access = failure?.access ?? only;
-    if (!access) throw error;
-    return [await unreachable(target, access, failure?.error ?? error, limits, describe(target))];
-  }
-}
-
-async function inspectNode(
-  target: RedisTarget,
-  access: Access,
-  sample: number,
-  limits: Limits,
-): Promise<RedisLine> {
-  let channel: Channel | undefined;
-  try {
-    channel = await openChannel(access, limits);
-    const figures = await measure(channel, target, sample, limits);
-    const findings = judgeRedis(figures, target.config.roles);
+  const seen = await everyServer(target, limits, (channel, access) =>
+    measure(channel, target, access, sample, limits),
+  );
+  return seen.map(({ address, value, problem }) => {
+    const findings = value ? judgeRedis(value, target.config.roles) : unreachable(problem);
     return {
       target: target.name,
-      address: label(access.endpoint),
+      address,
       status: worst(findings.map(({ status }) => status)),
       findings,
-      ...figures,
+      ...value,
     };
-  } catch (error) {
-    limits.signal?.throwIfAborted();
-    return unreachable(target, access, error, limits);
-  } finally {
-    channel?.close();
-  }
+  });
 }
 
 async function measure(
   channel: Channel,
   { config }: RedisTarget,
+  { endpoint }: Access,
   sample: number,
   limits: Limits,
 ): Promise<RedisFigures> {
@@ -78,8 +52,10 @@ async function measure(
   const times = await pings(channel, sample / PINGS, limits);
   const second = sample > 0 ? fields(await channel.send('INFO')) : undefined;
   const ms = performance.now() - start;
+  const first = fields(info) ?? {};
+  const { capacity } = config;
   return {
-    ...figuresOf({ first: fields(info) ?? {}, second, ms }, config.capacity),
+    ...figuresOf({ first, second, ms }, { capacity, cgroup: cgroupLimit(endpoint, first) }),
     latency_ms: latencyOf(times) ?? null,
     slowlog: typeof slowlog === 'number' ? slowlog : null,
     cluster_state: fields(cluster)?.cluster_state ?? null,
@@ -100,16 +76,9 @@ async function pings(channel: Channel, every: number, { signal }: Limits): Promi
 
 const fields = (reply: Reply) => (typeof reply === 'string' ? parseInfo(reply) : undefined);
 
-async function unreachable(
-  { name }: RedisTarget,
-  access: Access,
-  error: unknown,
-  limits: Limits,
-  address = label(access.endpoint),
-): Promise<RedisLine> {
-  const { code, reason } = explain(error, access, await evidenceFor(error, access, limits));
+function unreachable(problem: Advice | undefined): Finding[] {
+  if (!problem) return [];
+  const { code, reason } = problem;
   // It is on its way up, not down.
-  const status = code === 'loading' ? 'warn' : 'critical';
-  const finding: Finding = { metric: code, status, message: reason };
-  return { target: name, address, status, findings: [finding] };
+  return [{ metric: code, status: code === 'loading' ? 'warn' : 'critical', message: reason }];
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { memoryUse } from '../redis/memory.js';
 import { findingSchema, STATUSES } from './finding.js';
 
 const count = z.nullable(z.number());
@@ -11,13 +12,7 @@ export const redisFigures = z.object({
   uptime_s: count,
   /** Round trips of PING over an open connection. */
   latency_ms: z.nullable(z.object({ p50: z.number(), p95: z.number(), max: z.number() })),
-  memory: z.object({
-    used_bytes: count,
-    limit_bytes: count,
-    basis: z.nullable(z.enum(['maxmemory', 'capacity', 'host'])),
-    ratio: count,
-    policy: z.nullable(z.string()),
-  }),
+  memory: memoryUse,
   clients: z.object({ connected: count, limit: count }),
   operations_per_s: count,
   hit_rate: z.object({ sample: count, sample_lookups: count, since_boot: count }),

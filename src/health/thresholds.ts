@@ -1,3 +1,4 @@
+import { isFullByDesign } from '../redis/memory.js';
 import { bytesText, percentText, spanText } from '../words.js';
 import { type Finding, over } from './finding.js';
 import type { ApplicationLine, PostgresLine, QueueLine, RedisFigures } from './result.js';
@@ -29,7 +30,11 @@ export function judgeRedis(figures: RedisFigures, roles: readonly Role[]): Findi
   ];
 }
 
-function judgeMemory({ memory, fragmentation }: RedisFigures, roles: readonly Role[]): Finding[] {
+/** The share of the limit, and what the system holds beyond what is in use. */
+export function judgeMemory(
+  { memory, fragmentation }: Pick<RedisFigures, 'memory' | 'fragmentation'>,
+  roles: readonly Role[],
+): Finding[] {
   const { used_bytes, limit_bytes, basis, ratio, policy } = memory;
   const findings: Finding[] = [];
   if (ratio === null) {
@@ -44,16 +49,6 @@ function judgeMemory({ memory, fragmentation }: RedisFigures, roles: readonly Ro
     findings.push(...over('fragmentation', fragmentation, LIMITS.fragmentation, message));
   }
   return findings;
-}
-
-/** A cache that evicts sits at its limit and is well; evictions and hit rate say how it does. */
-function isFullByDesign(
-  { basis, policy }: RedisFigures['memory'],
-  roles: readonly Role[],
-): boolean {
-  return (
-    basis === 'maxmemory' && !roles.includes('queue') && policy !== null && /^allkeys-/.test(policy)
-  );
 }
 
 function judgeLoad({ clients, operations_per_s, hit_rate, latency_ms, ...rest }: RedisFigures) {

@@ -74,7 +74,10 @@ export async function probe(target: RedisTarget, count: number, limits: Limits):
  * Whether an application could connect: to the one node, to the master behind the sentinels (or a
  * replica, where one is meant), to any node of the cluster. A bad state is another matter.
  */
-export function isReached({ kind, config }: RedisTarget, probes: readonly Probe[]): boolean {
+export function isReached(
+  { kind, config }: RedisTarget,
+  probes: readonly Pick<Probe, 'announced' | 'problem'>[],
+): boolean {
   const wanted = config.replica ? 'replica' : 'master';
   const nodes = kind === 'sentinel' ? probes.filter(({ announced }) => announced === wanted) : [];
   return (nodes.length > 0 ? nodes : probes).some(({ problem }) => problem?.reachable !== false);

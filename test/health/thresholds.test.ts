@@ -26,7 +26,7 @@ const WELL = {
 function figures(fields: Record<string, string>, more: Partial<RedisFigures> = {}): RedisFigures {
   const sample = { first: WELL, second: { ...WELL, ...fields }, ms: 1_000 };
   return {
-    ...figuresOf(sample, undefined),
+    ...figuresOf(sample, {}),
     latency_ms: { p50: 0.2, p95: 0.5, max: 1 },
     slowlog: 0,
     cluster_state: null,
@@ -125,7 +125,7 @@ describe('the thresholds of the runbook', () => {
 
   it('names the basis of memory: its limit, the configured capacity, the host', () => {
     const basis = (fields: Record<string, string>, capacity?: number) =>
-      figuresOf({ first: { ...WELL, ...fields }, second: undefined, ms: 1 }, capacity).memory;
+      figuresOf({ first: { ...WELL, ...fields }, second: undefined, ms: 1 }, { capacity }).memory;
     expect(basis({}, 100 * MB)).toMatchObject({ basis: 'maxmemory', limit_bytes: 256 * MB });
     expect(basis({ maxmemory: '0' }, 100 * MB)).toMatchObject({ basis: 'capacity', ratio: 0.5 });
     expect(basis({ maxmemory: '0', total_system_memory: String(500 * MB) })).toMatchObject({
@@ -137,7 +137,10 @@ describe('the thresholds of the runbook', () => {
 
   it('calls missing memory unknown, and gives no rate where a counter went back', () => {
     expect(
-      judgeRedis({ ...figures({}), ...figuresOf({ first: {}, second: {}, ms: 1 }, 1) }, ['cache']),
+      judgeRedis(
+        { ...figures({}), ...figuresOf({ first: {}, second: {}, ms: 1 }, { capacity: 1 }) },
+        ['cache'],
+      ),
     ).toEqual([{ metric: 'memory', status: 'unknown', message: 'INFO says no memory' }]);
     const restarted = figures({ total_commands_processed: '3', keyspace_hits: '0' });
     expect(restarted.operations_per_s).toBeNull();
