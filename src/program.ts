@@ -44,6 +44,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/queue.js'),
   },
   {
+    name: 'memory',
+    summary: 'where the bytes are: use, forecast, every key by prefix, what grew',
+    load: () => import('./commands/memory.js'),
+  },
+  {
     name: 'sandbox',
     summary: 'a throwaway estate with real servers on this machine',
     load: () => import('./commands/sandbox.js'),
