@@ -10,6 +10,8 @@ export interface Advice {
 /** Above these a single key is worth a look: it blocks the server when it is read or removed whole. */
 const LARGE = { bytes: 1024 ** 2, elements: 10_000 };
 const MOST_KEYS = 3;
+/** Characters of a name in a sentence. */
+const NAME = 40;
 /** Less of all bytes is not worth a word. */
 const SHARE = 0.05;
 
@@ -21,13 +23,13 @@ export function advise(report: Report): Advice[] {
 
 function forever({ tree, totals, source }: Report): Advice[] {
   const group = foreverIn(tree);
-  if (group.no_ttl_bytes < totals.bytes * SHARE) return [];
+  if (group === tree || group.no_ttl_bytes < totals.bytes * SHARE) return [];
   const share = percentText(group.no_ttl_bytes / totals.bytes);
   const what = `${group.no_ttl.toLocaleString('en-US')} keys with ${bytesText(group.no_ttl_bytes)}, ${share} of all`;
   const glob = globOf(group);
   return [
     {
-      text: `Most of what never expires is in ${group.pattern || 'keys that have little in common'}: ${what}. If they are a cache, give them a time to live.`,
+      text: `The most that never expires is in ${shorten(group.pattern, NAME)}: ${what}. If it is a cache, give its keys a time to live.`,
       ...(glob && source !== 'rdb' && { command: `cache-ops keys ls ${glob}` }),
     },
   ];
@@ -52,7 +54,7 @@ function large({ top, top_by_type, source }: Report): Advice[] {
     const name = shellWord(key);
     const db = key.db === 0 ? '' : ` --db ${key.db}`;
     return {
-      text: `${shorten(key.key)} is large (${key.type}, ${bytesText(key.bytes)}${elements}): split it, or remove it with UNLINK, never DEL.`,
+      text: `${shorten(key.key, NAME)} is large (${key.type}, ${bytesText(key.bytes)}${elements}): split it, or remove it with UNLINK, never DEL.`,
       ...(name && source !== 'rdb' && { command: `cache-ops memory key ${name}${db}` }),
     };
   });
@@ -76,11 +78,16 @@ function shellWord({ key, key_base64 }: ReportKey): string | undefined {
   return key_base64 === undefined ? quoted(key) : undefined;
 }
 
-function globOf({ pattern }: ReportGroup): string | undefined {
-  if (pattern === '') return undefined;
-  const glob = pattern.replace(/[*?[\]\\]/g, '\\$&').replace(/\{(?:id|other)\}/g, '*');
-  return quoted(glob.endsWith('*') ? glob : `${glob}*`);
+function globOf({ pattern, children }: ReportGroup): string | undefined {
+  // What sets its children off: the groups of `a` and of `ab` are not the same.
+  const separator = children[0]?.pattern.charAt(pattern.length) ?? '';
+  const glob = `${pattern}${separator}`.replace(/[*?[\]\\]/g, '\\$&').replace(ANY, '*');
+  // All keys, which says nothing.
+  if (/^\W*\*$/.test(glob)) return undefined;
+  return quoted(children.length > 0 ? `${glob}*` : glob);
 }
+
+const ANY = /\{(?:id|other)\}/g;
 
 function quoted(text: string): string | undefined {
   if (text.length > 200 || !/^[\x20-\x7e]*$/.test(text)) return undefined;

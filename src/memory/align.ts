@@ -21,7 +21,8 @@ export function align(before: ReportGroup, after: ReportGroup): Pair[] {
 
 /**
  * The same group may be several of a report, where names became ids in the other: those are added up.
- * A group whose change is that of one group in it is left out: to name it again says nothing.
+ * A group whose change is that of one group in it is left out, and so are the groups in one that is
+ * new or gone: to name them again says nothing.
  */
 function pairsBelow(before: readonly ReportGroup[], after: readonly ReportGroup[]): Pair[] {
   const was = bySegment(before);
@@ -31,9 +32,10 @@ function pairsBelow(before: readonly ReportGroup[], after: readonly ReportGroup[
   return [...new Set([...was.keys(), ...is.keys()])].flatMap((segment) => {
     const [a, b] = [was.get(segment) ?? [], is.get(segment) ?? []];
     const pair = { pattern: patternOf(segment, a, b), before: massOf(a), after: massOf(b) };
+    if (!pair.before || !pair.after) return [pair];
     const below = pairsBelow(a, b);
     const told = below.some((each) => Math.abs(growth(each)) >= 0.9 * Math.abs(growth(pair)));
-    return told && growth(pair) !== 0 && pair.before && pair.after ? below : [pair, ...below];
+    return told && growth(pair) !== 0 ? below : [pair, ...below];
   });
 }
 
@@ -64,7 +66,14 @@ function fold(these: Siblings, others: Siblings): void {
 
 function patternOf(segment: string, a: readonly ReportGroup[], b: readonly ReportGroup[]): string {
   const named = [...b, ...a].find((group) => group.segment === segment);
-  return named?.pattern ?? segment;
+  const isChain = a.length + b.length === 1;
+  return named ? (isChain ? deepest(named) : named).pattern : segment;
+}
+
+/** A group with nothing but one other in it is named by that. */
+function deepest(group: ReportGroup): ReportGroup {
+  const [only] = group.children;
+  return only && only.keys === group.keys ? deepest(only) : group;
 }
 
 function massOf(groups: readonly ReportGroup[]): Mass | undefined {

@@ -153,7 +153,15 @@ function keyChanges(before: Report, after: Report): Change[] {
   // Where every key is listed, one that is not was not there.
   const allBefore = before.top.length >= before.totals.keys && isWhole(before);
   const allAfter = after.top.length >= after.totals.keys && isWhole(after);
-  return union([...was.keys()], [...is.keys()]).map((name) => {
+  // A key that a partial report or a sample does not list may be as large as ever; and the largest of
+  // a sample are not the largest.
+  const sampled = before.sampled !== null || after.sampled !== null;
+  const names = union([...was.keys()], [...is.keys()]).filter(
+    (name) =>
+      (was.has(name) && is.has(name)) ||
+      (!sampled && (was.has(name) ? isWhole(after) : isWhole(before))),
+  );
+  return names.map((name) => {
     const [a, b] = [was.get(name), is.get(name)];
     const known = {
       before: a?.bytes ?? (allBefore ? 0 : null),
@@ -162,7 +170,7 @@ function keyChanges(before: Report, after: Report): Change[] {
     const grew = known.before === null || known.after === null ? null : known.after - known.before;
     const key = b ?? a;
     return {
-      name: key ? `${key.db === 0 ? '' : `db ${key.db}: `}${key.key}` : name,
+      name: key ? `${key.key}${key.db === 0 ? '' : ` (db ${key.db})`}` : name,
       change: wordFor(a !== undefined, b !== undefined, grew),
       keys_before: null,
       keys_after: null,

@@ -30,14 +30,13 @@ Examples:
     )
     .action(
       async (before: string | undefined, after: string | undefined, flags: { limit?: string }) => {
-        const { state, cwd } = context;
+        const { state, cwd, stdout } = context;
         const limit =
           flags.limit === undefined ? MOST_CHANGES : parseCount(flags.limit, '--limit', 0);
-        const [a, b] = [before ?? 'previous', after ?? 'last'].map((name) =>
-          findReport(state, name, cwd),
-        );
-        if (!a || !b) return;
-        await emit(context, diffSchema.parse(diffReports(a, b)), (all) => renderDiff(all, limit));
+        const find = (name: string) => findReport(state, name, cwd);
+        const diff = diffReports(find(before ?? 'previous'), find(after ?? 'last'));
+        const detail = { limit, uniform: !stdout.isTTY };
+        await emit(context, diffSchema.parse(diff), (all) => renderDiff(all, detail));
       },
     );
 }

@@ -1,6 +1,7 @@
 import { shorten } from '../../memory/advice.js';
 import type { Change, Diff } from '../../memory/diff.js';
 import type { Block, Cell, Figure, Tone } from '../../output/blocks.js';
+import { toFigure } from '../../output/emit.js';
 import { bytes, count, percent, status } from '../../output/format.js';
 
 /** So many lines of each list are read; the rest is counted. */
@@ -17,24 +18,30 @@ const TONES: Partial<Record<Change['change'], Tone>> = {
   unclear: 'unknown',
 };
 
-/** What is uncertain, the two reports, and what changed of types, groups and keys; `limit` 0 for all. */
-export function renderDiff(diff: Diff, limit: number): Block[] {
+export interface DiffDetail {
+  /** So many lines of each list; 0 for all. */
+  limit: number;
+  /** In a pipe every line has the same columns, and its kind; a person needs no empty ones. */
+  uniform: boolean;
+}
+
+/** What is uncertain, the two reports, and what changed of types, groups and keys. */
+export function renderDiff(diff: Diff, detail: DiffDetail): Block[] {
   const { before, after, warnings, total } = diff;
   const lists = [
-    ...changes('By type', 'type', diff.types, limit),
-    ...changes('By prefix', 'group', diff.groups, limit),
-    ...changes('Largest keys', 'key', diff.keys, limit),
+    ...changes('By type', 'type', diff.types, detail),
+    ...changes('By prefix', 'group', diff.groups, detail),
+    ...changes('Largest keys', 'key', diff.keys, detail),
   ];
   return [
     ...warnings.map((note) => ({ note, tone: 'warn' as const })),
     { note: `From ${before.id} (${before.at}) to ${after.id} (${after.at})` },
-    ...changes('All keys', 'what', [total], 0),
+    ...changes('All keys', 'total', [total], detail),
     ...lists,
     ...(lists.length === 0 ? [{ note: 'No type, group or large key has changed.' }] : []),
   ];
 }
 
-/** In a pipe every table has these columns, in this order. */
 const COLUMNS: Record<string, (change: Change) => Cell> = {
   change: ({ change }) => status(change, TONES[change]),
   bytes: ({ bytes_change }) => signed(bytes(bytes_change)),
@@ -52,17 +59,26 @@ const OPTIONAL = [
   ...['bytes before', 'bytes after', 'keys'],
 ];
 
-function changes(title: string, column: string, all: readonly Change[], limit: number): Block[] {
+function changes(
+  title: string,
+  kind: string,
+  all: readonly Change[],
+  { limit, uniform }: DiffDetail,
+): Block[] {
   if (all.length === 0) return [];
   const shown = limit === 0 ? all : all.slice(0, limit);
-  const cells = Object.values(COLUMNS);
-  const rows = shown.map((change): Cell[] => [
-    { value: change.name, text: shorten(change.name) },
-    ...cells.map((cell) => cell(change)),
-  ]);
+  const columns: Record<string, (change: Change) => Cell> = {
+    [kind]: ({ name }) => ({ value: name, text: shorten(name) }),
+    ...COLUMNS,
+    ...(uniform && { kind: () => kind }),
+  };
+  const used = Object.entries(columns).filter(
+    ([, cell]) => uniform || shown.some((change) => toFigure(cell(change)).value !== null),
+  );
+  const rows = shown.map((change) => used.map(([, cell]) => cell(change)));
   const left = all.length - shown.length;
   return [
-    { title, table: { columns: [column, ...Object.keys(COLUMNS)], rows, optional: OPTIONAL } },
+    { title, table: { columns: used.map(([name]) => name), rows, optional: OPTIONAL } },
     ...(left > 0 ? [{ note: `and ${left} smaller changes; --limit 0 shows all` }] : []),
   ];
 }

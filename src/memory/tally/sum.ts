@@ -47,9 +47,9 @@ export class Sum {
     return this;
   }
 
-  /** 99 of 100 keys are not larger; within 1.6 %, and never above the largest. */
+  /** 99 of 100 keys are not larger; within 1.6 %. Of fewer than 100 it is the largest. */
   p99(): number {
-    return Math.min(this.sizes.quantile(0.99), this.max);
+    return this.keys < 100 ? this.max : Math.min(this.sizes.quantile(0.99), this.max);
   }
 
   toJSON(): SumState {
