@@ -213,7 +213,9 @@ describe('groups', () => {
     const tally = new Tally({ server: 'x' });
     const reused = fact('');
     for (let n = 0; n < 1_000_000; n += 1) {
-      reused.key = `${letters(n % 991)}:${letters(n % 997)}:${letters(n)}:x`;
+      // Every other one deeper than the tree is.
+      const deep = n % 2 === 0 ? ':x' : ':x:x:x:x:x:x:x:x:x:x:x';
+      reused.key = `${letters(n % 991)}:${letters(n % 997)}:${letters(n)}${deep}`;
       tally.add(reused);
       if (n % 10_000 === 0) expect(tally.tree.nodes).toBeLessThanOrEqual(20_000);
     }

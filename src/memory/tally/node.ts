@@ -103,9 +103,14 @@ const NEVER_IDS = new Set(
   ).split(' '),
 );
 
+const LONGEST_NEVER = Math.max(...[...NEVER_IDS].map(({ length }) => length));
+
 /** Whether a label is a name that may turn out to be an id. */
 export function isName(label: string): boolean {
-  return label !== OTHER && label !== overflowLabel(label, ID) && !NEVER_IDS.has(label);
+  // Asked for every key that has no group of its own: most names are told by their length.
+  if (label.length > LONGEST_NEVER) return true;
+  if (label.length <= 2 && (label === OTHER || label === overflowLabel(label, ID))) return false;
+  return !NEVER_IDS.has(label);
 }
 
 /** The label of the child that takes what a name of `label` has no child for. */

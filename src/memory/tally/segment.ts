@@ -34,6 +34,7 @@ export function readLabel(label: string): { separator: string; text: string } {
 
 /** The mark that a label begins with, or nothing. */
 export function markOf(label: string): string {
+  if (!(label.charCodeAt(0) > 255)) return '';
   const first = label.charAt(0);
   return UNMARKED.has(first) ? first : '';
 }

@@ -43,13 +43,13 @@ export class PrefixTree {
     }
     let node = this.root;
     let start = 0;
-    for (let depth = 1; end >= 0; depth += 1) {
+    let depth = 1;
+    for (; end >= 0 && depth <= DEEPEST; depth += 1) {
       node = this.#step(node, key, start, end, start === 0 ? '' : mark);
-      if (depth === DEEPEST) return node;
       start = end + 1;
       end = key.indexOf(separator, start);
     }
-    node = this.#step(node, key, start, key.length, start === 0 ? '' : mark);
+    if (depth <= DEEPEST) node = this.#step(node, key, start, key.length, start === 0 ? '' : mark);
     // Only now: to make room in the middle of a key could take away the node where it is.
     if (this.nodes > this.budget) {
       this.#makeRoom();
@@ -66,7 +66,10 @@ export class PrefixTree {
     if (known) return known;
     if (end - start > LONGEST) return this.#enter(node, mark + ID);
     const id = start < end ? idStart(key, start, end) : -1;
-    if (id < 0) return this.#enter(node, mark + key.substring(start, end));
+    if (id < 0) {
+      const name = key.substring(start, end);
+      return guess || mark !== '' ? this.#enter(node, mark + name) : this.#admit(node, name);
+    }
     if (id > start && mark === '' && last !== CLOSE) {
       const named = node.namedId(key, start, id);
       if (named) return named;
@@ -81,10 +84,16 @@ export class PrefixTree {
   /** The child with this label, or what stands for it. */
   #enter(node: PrefixNode, label: string): PrefixNode {
     const there = label === ID ? node.id : node.children?.get(label);
-    if (there) return there;
-    if (node.overflow === OTHER) return this.#child(node, OTHER);
-    if (node.overflow === ID && isName(label)) {
-      return this.#child(node, overflowLabel(label, ID));
+    return there ?? this.#admit(node, label);
+  }
+
+  /** What a label that has no child gets: a new one, or the one that is for all such. */
+  #admit(node: PrefixNode, label: string): PrefixNode {
+    const { overflow } = node;
+    if (overflow === OTHER) return node.children?.get(OTHER) ?? this.#child(node, OTHER);
+    if (overflow === ID && isName(label)) {
+      const all = overflowLabel(label, ID);
+      return all === ID && node.id ? node.id : this.#child(node, all);
     }
     const child = this.#child(node, ownCopy(label, 'utf16le'));
     const names = node.children?.size ?? 0;
