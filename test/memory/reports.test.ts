@@ -115,6 +115,7 @@ describe('a report on a terminal', () => {
     ...NASTY.map((key, n) => fact(key, { bytes: 2e6 + n })),
     fact('', { key: '\xff\xfe\x00', bytes: 4e6 }),
     fact('tiny:one'),
+    ...estate(2_000, 2).map((each) => ({ ...each, key: `outer:${each.key}` })),
     fact('long'.repeat(1_000), { bytes: 4e6 }),
   ];
 
@@ -129,6 +130,8 @@ describe('a report on a terminal', () => {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point
       expect(stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
       expect(stdout).toContain('asl:llm:{id}');
+      // A name that is broken begins on the line of its figures, indented as it is.
+      expect(stdout).toMatch(/^ {2}langextract:[^ ]* +[\d.]+ [KM]B/m);
       expect(stdout).toMatch(/\(\d+ under 1 %\)/);
       expect(stdout).toContain('$ cache-ops memory key config:all');
     },
@@ -176,6 +179,8 @@ describe('a report for programs', () => {
   it('as CSV is read back by a program, and is no formula to a spreadsheet', async () => {
     store(facts);
     const { stdout } = await cli('memory show --format csv --list keys');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point
+    expect(stdout).not.toMatch(/[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]/);
     const [header, ...rows] = parseCsv(stdout);
     expect(header?.slice(0, 3)).toEqual(['key', 'bytes', 'type']);
     expect(rows).toHaveLength(100);

@@ -47,6 +47,7 @@ describe('totals', () => {
     const few = reportOf(tallyOf(facts), { groups: 50 });
     checkTree(few.tree, facts.length, bytes);
     expect(groupsOf(few).size).toBeLessThan(150);
+    expect(total(few.tree.children)).toEqual({ keys: facts.length, bytes });
     const tally = tallyOf(facts, { nodes: 300 });
     expect(tally.tree.nodes).toBeLessThanOrEqual(300);
     checkTree(reportOf(tally).tree, facts.length, bytes);
@@ -164,6 +165,12 @@ describe('groups', () => {
     }
   });
 
+  it('a name that became an id stays one: no group has a part of the keys of its name', () => {
+    const rare = Array.from({ length: 1_000 }, (_, n) => `shop:${letters(n)}:x`);
+    const late = Array.from({ length: 5_000 }, () => `shop:${letters(7)}:x`);
+    expect(patternsOf([...rare, ...late])).toEqual(['shop:{id}:x']);
+  });
+
   it("jobs with names of their own do not swallow Bull's structures", () => {
     const jobs = Array.from({ length: 3_000 }, (_, n) => `bull:mail:${letters(n)}`);
     const keys = shuffled(
@@ -254,6 +261,11 @@ describe('figures', () => {
         .sort((a, b) => b - a)
         .slice(0, most);
     expect(report.top.map(({ bytes }) => bytes)).toEqual(sizes(facts, 100));
+    const dense = Array.from({ length: 1_000 }, (_, n) => fact(`k${n}`, { bytes: 100 + (n >> 1) }));
+    const tops = [1, 2].map((seed) => reportOf(tallyOf(shuffled(dense, seed))).top);
+    expect(tops[0]?.map(({ bytes }) => bytes)).toEqual(sizes(dense, 100));
+    // Also of equal ones.
+    expect(tops[0]).toEqual(tops[1]);
     for (const type of ['string', 'hash', 'zset', 'ReJSON-RL']) {
       const ofType = facts.filter((each) => each.type === type);
       expect(report.top_by_type[type]?.map(({ bytes }) => bytes)).toEqual(sizes(ofType, 20));
