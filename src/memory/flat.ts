@@ -1,7 +1,7 @@
 import type { Report, ReportGroup } from './report.js';
 
 /** A group without those in it. */
-export type FlatGroup = Omit<ReportGroup, 'children'> & { depth: number };
+type FlatGroup = Omit<ReportGroup, 'children'> & { depth: number };
 
 /** Every group below the root, each before those in it. */
 export function* flatGroups({ tree }: Report): Generator<FlatGroup> {

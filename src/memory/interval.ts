@@ -13,7 +13,7 @@ export interface Between {
 /** 97.5 % of a normal distribution are below it: 95 % are between it and its negative. */
 const Z = 1.959964;
 /** Of fewer keys one cannot tell what sizes the others have: a group of 60 big ones was off by 133 %. */
-export const FEWEST_FOR_BYTES = 30;
+const FEWEST_FOR_BYTES = 30;
 
 /**
  * How many keys there are, with a probability of 95 %, when a share `part` of all was looked at.
