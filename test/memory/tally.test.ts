@@ -54,17 +54,26 @@ describe('totals', () => {
   });
 
   it('count a key by its size and its time to live in the right classes', () => {
-    const sizes = [64, 65, 256, 1_024, 1_025, 2 ** 40];
+    const sizes = [1, 64, 65, 256, 1_024, 1_025, 2 ** 31, 2 ** 31 + 1, 2 ** 40];
     const report = reportOf(tallyOf(sizes.map((bytes) => fact('k', { bytes, ttl_ms: 3_600_000 }))));
     const counted = report.size_histogram.filter(({ keys }) => keys > 0);
     expect(counted.map(({ up_to, keys }) => [up_to, keys])).toEqual([
-      [64, 1],
+      [64, 2],
       [256, 2],
       [1_024, 1],
       [4_096, 1],
+      [2 ** 32, 2],
       [2 ** 40, 1],
     ]);
-    expect(report.ttl_histogram.find(({ keys }) => keys > 0)?.up_to_ms).toBe(3_600_000);
+    const day = 86_400_000;
+    for (const bound of [60_000, day / 24, day, 7 * day, 30 * day]) {
+      const classes = [bound, bound + 1].map((ttl_ms) => {
+        const { ttl_histogram } = reportOf(tallyOf([fact('k', { ttl_ms })]));
+        return ttl_histogram.findIndex(({ keys }) => keys > 0);
+      });
+      const at = report.ttl_histogram.findIndex(({ up_to_ms }) => up_to_ms === bound);
+      expect(classes).toEqual([at, at + 1]);
+    }
   });
 });
 

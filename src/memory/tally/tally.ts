@@ -47,6 +47,8 @@ export class Tally implements KeySink {
   readonly topByType: number;
   #lastDb = -1;
   #dbSum = new Sum();
+  #lastName: string | undefined;
+  #lastType = new TypeTally(new Top(0));
 
   constructor({ server, top = 100, topByType = 20, nodes = 20_000 }: TallyOptions) {
     this.server = server;
@@ -69,7 +71,11 @@ export class Tally implements KeySink {
       this.#dbSum = sumOf(this.databases, fact.db);
     }
     this.#dbSum.add(bytes, bucket, expires);
-    const type = this.types.get(fact.type) ?? this.#newType(fact.type);
+    if (fact.type !== this.#lastName) {
+      this.#lastName = fact.type;
+      this.#lastType = this.types.get(fact.type) ?? this.#newType(fact.type);
+    }
+    const type = this.#lastType;
     type.sum.add(bytes, bucket, expires);
     if (fact.elements === null) type.elements = null;
     else if (type.elements !== null) type.elements += fact.elements;
