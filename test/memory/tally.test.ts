@@ -271,7 +271,7 @@ describe('figures', () => {
         .slice(0, most);
     expect(report.top.map(({ bytes }) => bytes)).toEqual(sizes(facts, 100));
     const dense = Array.from({ length: 1_000 }, (_, n) =>
-      fact(`k${n}`, { bytes: 100 + Math.floor(n / 3) }),
+      fact(`k${n}`, { bytes: 100 + Math.floor(n / 7) }),
     );
     const tops = [1, 2].map((seed) => reportOf(tallyOf(shuffled(dense, seed))).top);
     expect(tops[0]?.map(({ bytes }) => bytes)).toEqual(sizes(dense, 100));
