@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { Context } from '../context.js';
 import { registerCapacity } from './memory/capacity.js';
+import { registerDiff } from './memory/diff.js';
 import { registerKey } from './memory/key.js';
 import { registerOverview } from './memory/overview.js';
+import { registerReports } from './memory/reports.js';
 
 /** A topic, and without a subcommand a command of its own: `memory [target...]`. */
 export function register(command: Command, context: Context): void {
@@ -11,7 +13,9 @@ export function register(command: Command, context: Context): void {
     ...command.configureHelp(),
     visibleGlobalOptions: () => command.parent?.options.filter(({ hidden }) => !hidden) ?? [],
   });
-  registerCapacity(command, context);
   registerKey(command, context);
+  registerCapacity(command, context);
+  registerReports(command, context);
+  registerDiff(command, context);
   registerOverview(command, context);
 }

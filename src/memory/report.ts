@@ -17,6 +17,16 @@ const figures = z.object({
   no_ttl_bytes: bytes,
 });
 
+/**
+ * Only of a sample: keys and bytes are then estimates of the whole, and `sampled` were seen. Where too
+ * few were seen to say anything of the bytes, there is no `bytes_between`.
+ */
+const estimated = z.extend(figures, {
+  sampled: z.optional(number),
+  keys_between: z.optional(interval),
+  bytes_between: z.optional(interval),
+});
+
 /** One key; `key_base64` is there when its bytes are not UTF-8, `key` then shows them as latin1. */
 const keySchema = z.object({
   server: z.string(),
@@ -33,15 +43,11 @@ const keySchema = z.object({
 });
 
 /** Keys that begin alike; ids, hashes and numbers in their names are collapsed into `{id}`. */
-const groupSchema = z.extend(figures, {
+const groupSchema = z.extend(estimated, {
   /** `asl:llm:{id}`; the last part of it is this group's own. */
   pattern: z.string(),
   segment: z.string(),
   share: z.number().check(z.describe('of all bytes, 0 to 1')),
-  /** Only of a sample: keys and bytes are then estimates of the whole, `sampled` were seen. */
-  sampled: z.optional(number),
-  keys_between: z.optional(interval),
-  bytes_between: z.optional(interval),
   /** The largest first. What a group has beyond them is in keys of its own or was not told apart. */
   get children() {
     return z.array(groupSchema);
@@ -86,15 +92,15 @@ export const reportSchema = z.object({
     vanished: number,
     unreadable: number,
   }),
-  databases: z.array(z.extend(figures, { db: number })),
-  types: z.array(z.extend(figures, { type: z.string(), elements: z.nullable(number) })),
+  databases: z.array(z.extend(estimated, { db: number })),
+  types: z.array(z.extend(estimated, { type: z.string(), elements: z.nullable(number) })),
   /** The root: every key. */
   tree: groupSchema,
   top: z.array(keySchema),
   top_by_type: z.record(z.string(), z.array(keySchema)),
   /** By size: up to so many bytes, and above the bucket before. */
   size_histogram: z.array(z.extend(bucket, { up_to: bytes })),
-  /** By time to live; null: it never expires. */
+  /** By time to live; null: it never expires; before it, the largest integer: everything longer. */
   ttl_histogram: z.array(z.extend(bucket, { up_to_ms: span })),
 });
 
@@ -102,3 +108,17 @@ export type Report = z.infer<typeof reportSchema>;
 export type ReportGroup = z.infer<typeof groupSchema>;
 export type ReportKey = z.infer<typeof keySchema>;
 export type Figures = z.infer<typeof figures>;
+
+/** What a list of reports and a comparison say of each: read without the rest of it. */
+export const headSchema = z.pick(reportSchema, {
+  id: true,
+  at: true,
+  target: true,
+  source: true,
+  sizes_by: true,
+  sampled: true,
+  filter: true,
+  partial: true,
+  totals: true,
+});
+export type ReportHead = z.infer<typeof headSchema>;

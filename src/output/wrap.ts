@@ -11,8 +11,10 @@ export function fold(text: string, width: number): string[] {
   for (const word of text.split(' ')) {
     const last = lines.pop();
     if (last === undefined) lines.push(word);
-    else if (last.length + 1 + word.length <= width) lines.push(`${last} ${word}`);
-    else lines.push(last, word);
+    // What is indented stays so, also where its first word is longer than the line.
+    else if (last.length + 1 + word.length <= width || last.trim() === '') {
+      lines.push(`${last} ${word}`);
+    } else lines.push(last, word);
   }
   return lines;
 }
