@@ -1,0 +1,214 @@
+import type { KeyFact, KeySink } from '../key-fact.js';
+import type { ReplyError } from '../resp.js';
+import { estimateBytes, lengthCommand } from './estimate.js';
+import { asker, isKeyRefusal, type Plan, refusal } from './questions.js';
+import { NIL, type ScanReply, ShortReplies } from './replies.js';
+import { command, type ReplyStream } from './stream.js';
+import type { Tally } from './types.js';
+import type { Batch } from './walk.js';
+
+/** Questions of one write, in bytes: names may be long. */
+const LARGE_WRITE = 1024 * 1024;
+
+/** A batch whose keys are being asked about. */
+interface Asked {
+  batch: Batch;
+  types: (string | undefined)[];
+  sizes: Float64Array;
+  ttls: Float64Array;
+  /** Keys that are out, and why; the others go to the sink. */
+  out: Map<number, keyof Tally>;
+}
+
+const NO_TTL = -1;
+const NO_KEY = -2;
+
+/** Asks what is wanted of a batch's keys, and hands the whole batch to the sink when all answers are there. */
+export class Deliverer {
+  readonly tally: Tally = { seen: 0, vanished: 0, unreadable: 0, moved: 0 };
+  readonly #ask: (key: string) => string;
+  readonly #at: { type: number; size: number; ttl: number };
+  #stopped = false;
+
+  constructor(
+    private readonly stream: ReplyStream,
+    private readonly plan: Plan,
+    private readonly sink: KeySink,
+    private readonly fact: KeyFact,
+    private readonly hooks: {
+      done(batch: Batch): void;
+      refused(error: ReplyError): void;
+    },
+  ) {
+    this.#ask = asker(plan);
+    const at = (column: Plan['columns'][number]) => plan.columns.indexOf(column);
+    this.#at = { type: at('type'), size: at('size'), ttl: at('ttl') };
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** `next` is a SCAN to send ahead of the questions. */
+  send(batch: Batch, next?: [string, ScanReply]): void {
+    const { length } = batch.keys;
+    const asked: Asked = {
+      batch,
+      types: new Array(length),
+      sizes: new Float64Array(length),
+      ttls: new Float64Array(length).fill(NO_TTL),
+      out: new Map(),
+    };
+    this.#question(asked, 0, next);
+  }
+
+  #question(asked: Asked, from: number, next?: [string, ScanReply]): void {
+    const { keys } = asked.batch;
+    const width = this.plan.columns.length;
+    if (width === 0 || keys.length === 0) {
+      if (next) this.stream.write(...next);
+      this.#answered(asked);
+      return;
+    }
+    let text = next?.[0] ?? '';
+    let to = from;
+    while (to < keys.length && text.length < LARGE_WRITE) {
+      text += this.#ask(keys[to] as string);
+      to += 1;
+    }
+    const reader = new ShortReplies((to - from) * width, (replies) => {
+      if (this.#stopped) return;
+      this.#read(asked, from, replies);
+      if (this.#stopped) return;
+      if (to < keys.length) this.#question(asked, to);
+      else this.#answered(asked);
+    });
+    if (next) this.stream.write(text, next[1], reader);
+    else this.stream.write(text, reader);
+  }
+
+  #read(asked: Asked, from: number, { values, words, errors }: ShortReplies): void {
+    const width = this.plan.columns.length;
+    const { type, size, ttl } = this.#at;
+    const gone = words.indexOf('none');
+    for (const [place, error] of errors) this.#fail(asked, from + Math.floor(place / width), error);
+    for (let at = 0, index = from; at < values.length; at += width, index += 1) {
+      let there = true;
+      if (type >= 0) {
+        const word = values[at + type] as number;
+        there = word !== gone;
+        asked.types[index] = words[word];
+      }
+      if (size >= 0) {
+        const bytes = values[at + size] as number;
+        there &&= bytes !== NIL;
+        asked.sizes[index] = bytes;
+      }
+      if (ttl >= 0) {
+        const ms = values[at + ttl] as number;
+        there &&= ms !== NO_KEY;
+        asked.ttls[index] = ms;
+      }
+      if (!there && !asked.out.has(index)) asked.out.set(index, 'vanished');
+    }
+  }
+
+  /** What a key cannot be asked: its own matter, or the end of the scan. */
+  #fail(asked: Asked, index: number, error: ReplyError): void {
+    if (isKeyRefusal(error)) asked.out.set(index, 'unreadable');
+    else if (error.code === 'MOVED' || error.code === 'ASK' || error.code === 'TRYAGAIN')
+      asked.out.set(index, 'moved');
+    else if (error.code === 'WRONGTYPE') asked.out.set(index, 'vanished');
+    else this.hooks.refused(error);
+  }
+
+  #answered(asked: Asked): void {
+    if (this.plan.estimated) this.#estimate(asked);
+    else this.#deliver(asked);
+  }
+
+  /** Lengths in place of sizes, now that the types are known. */
+  #estimate(asked: Asked): void {
+    const { batch, types, sizes, out } = asked;
+    let text = '';
+    const places: number[] = [];
+    batch.keys.forEach((key, index) => {
+      const type = types[index] ?? this.plan.knownType ?? '';
+      const name = lengthCommand(type);
+      sizes[index] = estimateBytes(type, key, 0);
+      if (!name || out.has(index)) return;
+      text += command(name, key);
+      places.push(index);
+    });
+    if (places.length === 0) {
+      this.#deliver(asked);
+      return;
+    }
+    this.stream.write(
+      text,
+      new ShortReplies(places.length, ({ values, errors }) => {
+        if (this.#stopped) return;
+        places.forEach((index, place) => {
+          const type = types[index] ?? this.plan.knownType ?? '';
+          const error = errors.get(place);
+          if (error) this.#lengthRefused(asked, index, type, error);
+          else
+            sizes[index] = estimateBytes(
+              type,
+              batch.keys[index] as string,
+              values[place] as number,
+            );
+          if (!error) this.plan.lookups.hits += 1;
+        });
+        if (!this.#stopped) this.#deliver(asked);
+      }),
+    );
+  }
+
+  #lengthRefused(asked: Asked, index: number, type: string, error: ReplyError): void {
+    const why = refusal(error);
+    if (!why) {
+      this.#fail(asked, index, error);
+      return;
+    }
+    const name = lengthCommand(type) ?? '';
+    if (this.plan.missing.some(({ command }) => command === name)) return;
+    this.plan.missing.push({ command: name, why, instead: `the size of a ${type} is not known` });
+  }
+
+  #deliver({ batch, types, sizes, ttls, out }: Asked): void {
+    const { plan, fact, tally } = this;
+    const { keys } = batch;
+    const everyType = plan.knownType ?? '';
+    for (let index = 0; index < keys.length; index += 1) {
+      const why = out.size > 0 ? out.get(index) : undefined;
+      if (why) {
+        tally[why] += 1;
+        continue;
+      }
+      fact.type = types[index] ?? everyType;
+      if (plan.onlyType !== undefined && fact.type !== plan.onlyType) continue;
+      fact.key = keys[index] as string;
+      fact.bytes = sizes[index] as number;
+      const ttl = ttls[index] as number;
+      fact.ttl_ms = ttl === NO_TTL ? null : ttl;
+      this.sink.add(fact);
+      tally.seen += 1;
+    }
+    this.#countLookups(keys.length, out);
+    this.hooks.done(batch);
+  }
+
+  /** TYPE and PTTL count as look-ups of a key in INFO stats, MEMORY USAGE does not (lookupKey in src/db.c). */
+  #countLookups(keys: number, out: Asked['out']): void {
+    const each = this.plan.columns.filter((column) => column !== 'size').length;
+    let missed = 0;
+    let unasked = 0;
+    for (const why of out.values()) {
+      if (why === 'vanished') missed += 1;
+      else unasked += 1;
+    }
+    this.plan.lookups.hits += each * (keys - missed - unasked);
+    this.plan.lookups.misses += each * missed;
+  }
+}

@@ -1,0 +1,93 @@
+import type { PaceOptions } from './types.js';
+
+/** Slices of work below a duty of 1 are this long, in ms: what others wait for is shorter than that. */
+const SLICE = 2;
+/** The longest rest after a round trip that was too long, in ms. */
+const LONGEST_REST = 1_000;
+/** Excesses that are looked at together: one long round trip may be chance, or our own process. */
+const SAMPLES = 3;
+
+/**
+ * How much of a server may be used now. Batches are sent while `allows(pending)`; `onOpen` is called when
+ * they may be sent again. Fewer at once, then rests, where other clients would wait too long; more again
+ * step by step where they do not.
+ */
+export class Pace {
+  onOpen = () => {};
+  /** Times that it slowed down. */
+  slowed = 0;
+  worst = 0;
+  readonly #options: PaceOptions;
+  #widest = 1;
+  #width = 1;
+  #excess: number[] = [];
+  #rest: NodeJS.Timeout | undefined;
+  #sliceBegan: number | undefined;
+  #idle = 0;
+
+  constructor(options: Partial<PaceOptions> = {}) {
+    this.#options = { maxLatencyMs: 5, duty: 1, ...options };
+  }
+
+  /** `widest` replies may be awaited at once at full speed; `idle` is the round trip before the scan, in ms. */
+  begin(widest: number, idle: number): void {
+    this.#idle = idle;
+    this.#widest = this.#options.duty < 1 ? Math.min(widest, 4) : widest;
+    this.#width = this.#widest;
+  }
+
+  get isSlowed(): boolean {
+    return this.#width < this.#widest || this.#rest !== undefined;
+  }
+
+  /** Whether another batch may be sent while this many replies are awaited. */
+  allows(pending: number): boolean {
+    if (this.#rest !== undefined) return false;
+    if (this.#options.duty >= 1) return pending < this.#width;
+    const now = performance.now();
+    this.#sliceBegan ??= now;
+    return now - this.#sliceBegan < SLICE && pending < this.#width;
+  }
+
+  /** Nothing is awaited any more: the end of a slice, after which the server has its time to itself. */
+  drained(): void {
+    const { duty } = this.#options;
+    if (duty >= 1 || this.#sliceBegan === undefined) return;
+    // The way there and back is nobody's work.
+    const worked = Math.max(performance.now() - this.#sliceBegan - this.#idle, 0.1);
+    this.#sliceBegan = undefined;
+    this.#pause(worked / duty - worked);
+  }
+
+  /** A round trip beside the scan took this much longer than before it, in ms. */
+  observe(excess: number): void {
+    this.worst = Math.max(this.worst, excess);
+    const { maxLatencyMs } = this.#options;
+    if (maxLatencyMs === null) return;
+    this.#excess.push(excess);
+    if (this.#excess.length < SAMPLES) return;
+    const [, middle] = this.#excess.toSorted((a, b) => a - b) as [number, number];
+    this.#excess.shift();
+    if (middle <= maxLatencyMs) {
+      this.#width = Math.min(this.#widest, this.#width + Math.max(1, this.#width / 8));
+      return;
+    }
+    this.slowed += 1;
+    this.#excess = [];
+    this.#width = Math.max(1, Math.floor(this.#width / 2));
+    this.#pause(Math.min(4 * middle, LONGEST_REST));
+  }
+
+  end(): void {
+    clearTimeout(this.#rest);
+    this.onOpen = () => {};
+  }
+
+  #pause(ms: number): void {
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined;
+      this.onOpen();
+    }, ms);
+  }
+}
