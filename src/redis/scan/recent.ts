@@ -9,8 +9,8 @@ const remembered = (key: string) =>
 /**
  * The last keys of one cursor, at least RECENT_KEYS of them. When a table shrinks, the first call after it
  * shows a whole bucket of the smaller table again, of which a part was visited (position.ts): those keys are
- * the newest that this cursor has seen, and are dropped here. Bounded, so a shrink by so much
- * that one new bucket held more than that is beyond it; `Resizes` tells.
+ * the newest that this cursor has seen, and are dropped here. Bounded: a bucket of a table that has shrunk to
+ * `n` keys holds what was once `before / n` of them, so it is exact unless nearly all keys go (`mayRepeat`).
  */
 export class RecentKeys {
   #new = new Set<string>();
@@ -35,36 +35,15 @@ export class RecentKeys {
   }
 }
 
-export const RECENT_KEYS = 1_000;
+const RECENT_KEYS = 1_000;
 
-/** Whether a table shrank by more than RecentKeys can make up for, told by the cursors that come back. */
-export class Resizes {
-  beyond = false;
-  #replies = 0;
-  #bits = 0;
-  #before = 0;
+/**
+ * A table with less than this part of its keys left may have shrunk beyond what is remembered. It allows
+ * for Valkey 8.1, whose buckets hold seven keys.
+ */
+const FEW_LEFT = 0.01;
 
-  /** `cursors` go through the table at once; `keys` is DBSIZE at the start. */
-  constructor(
-    private readonly cursors: number,
-    private readonly keys: number,
-  ) {}
-
-  /**
-   * A cursor is below the size of its table, and at least half of that every second time: the largest of
-   * a few tells the size but for a chance of one in thousands.
-   */
-  saw(cursor: string): void {
-    const bits = BigInt(cursor).toString(2).length;
-    this.#bits = Math.max(this.#bits, bits);
-    this.#replies += 1;
-    if (this.#replies < 2 * this.cursors + 8) return;
-    const shrunk = 2 ** (this.#before - this.#bits);
-    const load = Math.max(1, this.keys / 2 ** this.#before);
-    if (shrunk >= 4 && (shrunk * load > RECENT_KEYS || 2 ** this.#bits < this.cursors))
-      this.beyond = true;
-    this.#before = this.#bits;
-    this.#bits = 0;
-    this.#replies = 0;
-  }
+/** Whether the keys of a table fell by so much during a scan that some may have been handed over twice. */
+export function mayRepeat(most: number, least: number): boolean {
+  return least < most * FEW_LEFT;
 }

@@ -9,6 +9,7 @@ import { Guard } from './guard.js';
 import { Pace } from './pace.js';
 import { type Plan, planQuestions } from './questions.js';
 import { cutRanges } from './ranges.js';
+import { mayRepeat } from './recent.js';
 import { ShortReplies } from './replies.js';
 import { ownSlots, readState, type ServerState } from './server.js';
 import { command, ReplyStream } from './stream.js';
@@ -177,6 +178,7 @@ class Scan {
     try {
       await this.#select(end.db);
       const keys = await sizeOf(control);
+      this.#guard.sizes = [];
       const count = options.ask.size === 'exact' ? COUNT_EXACT : COUNT;
       if (progress.left === null) {
         end.keys_before = keys;
@@ -187,6 +189,11 @@ class Scan {
       if (this.#outcome) return;
       await this.#walk(progress, progress.left, { keys, count });
       if (!this.#isLost()) end.keys_after = await sizeOf(control);
+      const sizes = [
+        ...this.#guard.sizes,
+        ...[keys, end.keys_before, end.keys_after].filter(isThere),
+      ];
+      if (sizes.length > 0) end.may_repeat ||= mayRepeat(Math.max(...sizes), Math.min(...sizes));
     } catch (error) {
       this.#lost(error as Error);
     }
@@ -227,7 +234,6 @@ class Scan {
         progress.left = walk.left();
         progress.walk = undefined;
         end.complete = progress.left.length === 0;
-        end.may_repeat ||= order === 'dict' && walk.resizes.beyond;
         resolve();
       };
       this.#wake = finish;
@@ -392,6 +398,8 @@ function isShort({ complete, keys_before, keys_after, ...tally }: DatabaseEnd): 
   const { seen, vanished, unreadable, moved } = tally;
   return complete && seen + vanished + unreadable + moved < there * EXPIRED_SHARE;
 }
+
+const isThere = (size: number | null) => size !== null;
 
 function reasonOf({ code }: ReplyError): EndReason {
   return code === 'LOADING' || code === 'MASTERDOWN' ? 'loading' : 'error';

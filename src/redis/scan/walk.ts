@@ -4,7 +4,7 @@ import { Deliverer } from './deliver.js';
 import type { Pace } from './pace.js';
 import { type CursorOrder, cursorAt, positionOf, WHOLE } from './position.js';
 import type { Plan } from './questions.js';
-import { RecentKeys, Resizes } from './recent.js';
+import { RecentKeys } from './recent.js';
 import { ScanReply } from './replies.js';
 import { command, type ReplyStream } from './stream.js';
 
@@ -61,7 +61,6 @@ const LARGE_REPLY = 1024 * 1024;
  * next range. A shrinking table repeats keys; see RecentKeys.
  */
 export class Walk {
-  readonly resizes: Resizes;
   #ranges: ActiveRange[];
   /** The length of all ranges. */
   readonly #whole: bigint;
@@ -97,7 +96,6 @@ export class Walk {
       0n,
     );
     this.#untried = this.#ranges.length > 1 ? this.#ranges.length : 0;
-    this.resizes = new Resizes(this.#ranges.length, options.keys ?? 0);
     fact.db = options.db;
     this.#deliverer = new Deliverer(stream, plan, sink, fact, {
       done: (batch) => this.#delivered(batch),
@@ -166,7 +164,6 @@ export class Walk {
       return;
     }
     if (this.#untried > 0 && !this.#try(range, from, reply)) return;
-    if (this.options.order === 'dict') this.resizes.saw(reply.cursor);
     if (reply.bytes > LARGE_REPLY)
       range.count = Math.max(1, Math.floor((range.count * LARGE_REPLY) / reply.bytes));
     const batch = { keys: reply.keys, next: reply.cursor, last: reply.cursor === '0', range };
