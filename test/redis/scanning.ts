@@ -5,6 +5,7 @@ import { ReplyError } from '../../src/redis/resp.js';
 import { scanServer } from '../../src/redis/scan/scan.js';
 import type { ScanEnd, ScanHooks, ScanOptions } from '../../src/redis/scan/types.js';
 import type { Access } from '../../src/redis/target.js';
+import { redisForTest } from '../commands/pinging.js';
 
 export const at = (port: number): Access => ({ endpoint: { host: '127.0.0.1', port } });
 
@@ -82,4 +83,12 @@ export function totals({ facts }: Pick<Scanned, 'facts'>) {
     if (fact.ttl_ms === null) noTtl += 1;
   }
   return { keys: facts.size, bytes, noTtl };
+}
+
+/** 20,000 keys in database 0 and 9,000 in database 2. */
+export async function twoDatabases() {
+  const redis = await redisForTest();
+  const channel = await connected(redis.port);
+  await sendAll(channel, [...strings(20_000), ['SELECT', 2], ...strings(9_000, 'second:')]);
+  return { redis, channel };
 }

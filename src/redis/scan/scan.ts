@@ -157,6 +157,12 @@ class Scan {
       onThrow: (error) => this.#threw(error),
     });
     const { missing } = this.#plan;
+    if (this.#state.by !== 'INFO')
+      missing.push({
+        command: 'INFO',
+        why: 'not permitted',
+        instead: 'whether the server evicts is not watched, and the scan cannot be resumed',
+      });
     // Lengths would make the keys look used; since Redis 7.2 a client may ask not to.
     if (this.#plan.estimated)
       this.#stream.write(command('CLIENT', 'NO-TOUCH', 'ON'), new ShortReplies(1, () => {}));
@@ -263,7 +269,9 @@ class Scan {
   #end(reason: EndReason, detail: string): void {
     if (this.#outcome) return;
     this.#outcome = { reason, detail };
-    this.#wake();
+    for (const { walk } of this.#databases) walk?.stop();
+    // It may be the sink that aborts: the batch it is given is handed over first.
+    queueMicrotask(() => this.#wake());
   }
 
   #lost(error: Error): void {

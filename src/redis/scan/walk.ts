@@ -119,6 +119,7 @@ export class Walk {
     if (this.#ranges.length === 0) this.hooks.onEnd();
   }
 
+  /** Nothing more is asked, and no answer counts; a batch that is being handed over is so in full. */
   stop(): void {
     this.#stopped = true;
     this.#deliverer.stop();
@@ -244,6 +245,7 @@ export class Walk {
     const { range, next, last } = batch;
     range.at = next;
     range.finished = last;
+    if (this.#stopped) return;
     if (!last && (this.plan.estimated || this.plan.columns.length === 0)) this.#ask(range, next);
     this.hooks.onBatch();
     if (last && this.#ranges.every(({ finished }) => finished)) this.hooks.onEnd();
