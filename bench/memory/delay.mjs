@@ -17,7 +17,7 @@ const server = createServer({ noDelay: true }, (client) => {
   };
   upstream.on('data', (chunk) => {
     queue.push({ chunk, due: performance.now() + ms });
-    timer ??= setTimeout(flush, ms);
+    if (!timer) timer = setTimeout(flush, ms);
   });
   for (const [one, other] of [
     [client, upstream],

@@ -17,7 +17,9 @@ for (let cursor = '0'; batches.length === 0 || cursor !== '0'; ) {
   let text = `*4\r\n$4\r\nSCAN\r\n${bulk(cursor)}$5\r\nCOUNT\r\n${bulk(String(count))}`;
   for (const name of names)
     text += `*2\r\n$4\r\nTYPE\r\n${bulk(name)}*5\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n${bulk(name)}$7\r\nSAMPLES\r\n$4\r\n2000\r\n*2\r\n$4\r\nPTTL\r\n${bulk(name)}`;
-  batches.push(Buffer.from(`${text}*2\r\n$4\r\nECHO\r\n${bulk(MARK.toString('latin1'))}`, 'latin1'));
+  batches.push(
+    Buffer.from(`${text}*2\r\n$4\r\nECHO\r\n${bulk(MARK.toString('latin1'))}`, 'latin1'),
+  );
   keys += names.length;
   cursor = next;
 }
