@@ -67,10 +67,10 @@ describe('keys that are there all along are seen once, with 1, 4 and 16 cursors'
   it.each([1, 4, 16])('while the table grows (%i)', async (cursors) => {
     const redis = await restless();
     const channel = await connected(redis.port);
-    await sendAll(channel, [...strings(PERMANENT), ...strings(20_000, 'more:')]);
+    await sendAll(channel, [...strings(PERMANENT), ...strings(9_000, 'more:')]);
     const before = await buckets(channel);
-    const result = await scanWhile(redis.port, { cursors, after: 5_000, duty: 0.2 }, () =>
-      sendAll(channel, strings(40_000, 'new:')),
+    const result = await scanWhile(redis.port, { cursors, after: 4_000, duty: 0.25 }, () =>
+      sendAll(channel, strings(25_000, 'new:')),
     );
     expect(Math.max(...(await buckets(channel)))).toBeGreaterThanOrEqual(2 * Math.max(...before));
     expectPermanentOnce(result);
@@ -80,10 +80,10 @@ describe('keys that are there all along are seen once, with 1, 4 and 16 cursors'
   it.each([1, 4, 16])('while the table shrinks (%i)', async (cursors) => {
     const redis = await restless();
     const channel = await connected(redis.port);
-    const more = 250_000;
+    const more = 150_000;
     await sendAll(channel, [...strings(PERMANENT), ...strings(more, 'more:')]);
     const [before = 0] = await buckets(channel);
-    const result = await scanWhile(redis.port, { cursors, after: 60_000 }, async () => {
+    const result = await scanWhile(redis.port, { cursors, after: 40_000 }, async () => {
       await remove(channel, 'more:', more);
       const isSmaller = async () => Math.min(...(await buckets(channel))) <= before / 8;
       await until(isSmaller, { what: 'the table to shrink' });

@@ -38,16 +38,20 @@ describe('a scan of one server', () => {
       expect(found.end).toMatchObject({ reason: 'done', detail: '', position: null, missing: [] });
       expect(found.repeated.size).toBe(0);
       expect(found.facts.size).toBe(3_000 + MIXED.length);
-      for (const { key, type, bytes, ttl_ms } of found.facts.values()) {
-        const [realType, usage, ttl] = await channel.pipeline([
+      const facts = [...found.facts.values()];
+      const replies = await channel.pipeline(
+        facts.flatMap(({ key }) => [
           ['TYPE', key],
           ['MEMORY', 'USAGE', key, 'SAMPLES', samples],
           ['PTTL', key],
-        ]);
+        ]),
+      );
+      facts.forEach(({ key, type, bytes, ttl_ms }, index) => {
+        const [realType, usage, ttl] = replies.slice(3 * index);
         expect({ key, type, bytes }).toEqual({ key, type: realType, bytes: usage });
         if (ttl === -1) expect(ttl_ms).toBeNull();
         else expect(ttl_ms as number).toBeGreaterThanOrEqual(ttl as number);
-      }
+      });
     }
   });
 

@@ -7,8 +7,13 @@ import { command, type ReplyStream } from './stream.js';
 import type { Tally } from './types.js';
 import type { Batch } from './walk.js';
 
-/** Questions of one write, in bytes: names may be long. */
-const LARGE_WRITE = 1024 * 1024;
+/**
+ * Bytes of one write. Redis reads as much at a time, works it off, and only then turns to its other clients
+ * (PROTO_IOBUF_LEN in src/server.h, readQueryFromClient in src/networking.c).
+ */
+const WRITE = 16 * 1024;
+/** About what a question takes beside the key. */
+const QUESTION = 40;
 
 /** A batch whose keys are being asked about. */
 interface Asked {
@@ -25,6 +30,8 @@ const NO_KEY = -2;
 
 /** Asks what is wanted of a batch's keys, and hands the whole batch to the sink when all answers are there. */
 export class Deliverer {
+  /** Writes whose answers are not all there. */
+  outstanding = 0;
   readonly tally: Tally = { seen: 0, vanished: 0, unreadable: 0, moved: 0 };
   readonly #ask: (key: string) => string;
   readonly #at: { type: number; size: number; ttl: number };
@@ -36,6 +43,8 @@ export class Deliverer {
     private readonly sink: KeySink,
     private readonly fact: KeyFact,
     private readonly hooks: {
+      /** A write has been answered, and more of its batch are to come. */
+      answered(): void;
       done(batch: Batch): void;
       refused(error: ReplyError): void;
     },
@@ -49,40 +58,52 @@ export class Deliverer {
     this.#stopped = true;
   }
 
-  /** `next` is a SCAN to send ahead of the questions. */
-  send(batch: Batch, next?: [string, ScanReply]): void {
-    const { length } = batch.keys;
+  /**
+   * The writes that ask about a batch's keys, to be made in this order, and other batches' not between
+   * them. `next` is a SCAN that goes ahead of the questions.
+   */
+  writes(batch: Batch, next?: [string, ScanReply]): (() => void)[] {
+    const { keys } = batch;
     const asked: Asked = {
       batch,
-      types: new Array(length),
-      sizes: new Float64Array(length),
-      ttls: new Float64Array(length).fill(NO_TTL),
+      types: new Array(keys.length),
+      sizes: new Float64Array(keys.length),
+      ttls: new Float64Array(keys.length).fill(NO_TTL),
       out: new Map(),
     };
-    this.#question(asked, 0, next);
+    if (this.plan.columns.length === 0 || keys.length === 0)
+      return [
+        () => {
+          if (next) this.stream.write(...next);
+          this.#answered(asked);
+        },
+      ];
+    const writes: (() => void)[] = [];
+    for (let from = 0; from < keys.length; ) {
+      let bytes = 0;
+      let to = from;
+      for (; to < keys.length && bytes < WRITE; to += 1)
+        bytes += this.plan.columns.length * (QUESTION + (keys[to] as string).length);
+      const [first, last] = [from, to];
+      writes.push(() => this.#question(asked, first, last, first === 0 ? next : undefined));
+      from = to;
+    }
+    return writes;
   }
 
-  #question(asked: Asked, from: number, next?: [string, ScanReply]): void {
+  #question(asked: Asked, from: number, to: number, next?: [string, ScanReply]): void {
     const { keys } = asked.batch;
-    const width = this.plan.columns.length;
-    if (width === 0 || keys.length === 0) {
-      if (next) this.stream.write(...next);
-      this.#answered(asked);
-      return;
-    }
     let text = next?.[0] ?? '';
-    let to = from;
-    while (to < keys.length && text.length < LARGE_WRITE) {
-      text += this.#ask(keys[to] as string);
-      to += 1;
-    }
-    const reader = new ShortReplies((to - from) * width, (replies) => {
+    for (let index = from; index < to; index += 1) text += this.#ask(keys[index] as string);
+    const reader = new ShortReplies((to - from) * this.plan.columns.length, (replies) => {
+      this.outstanding -= 1;
       if (this.#stopped) return;
       this.#read(asked, from, replies);
       if (this.#stopped) return;
-      if (to < keys.length) this.#question(asked, to);
-      else this.#answered(asked);
+      if (to === keys.length) this.#answered(asked);
+      else this.hooks.answered();
     });
+    this.outstanding += 1;
     if (next) this.stream.write(text, next[1], reader);
     else this.stream.write(text, reader);
   }

@@ -2,14 +2,18 @@ import type { PaceOptions } from './types.js';
 
 /** Slices of work below a duty of 1 are this long, in ms: what others wait for is shorter than that. */
 const SLICE = 2;
+/** Writes under way at full speed, and more of them for each ms of round trip. */
+const AT_ONCE = 8;
+const AT_ONCE_PER_MS = 6;
+const AT_ONCE_IN_SLICE = 4;
 /** The longest rest after a round trip that was too long, in ms. */
 const LONGEST_REST = 1_000;
 /** Excesses that are looked at together: one long round trip may be chance, or our own process. */
 const SAMPLES = 3;
 
 /**
- * How much of a server may be used now. Batches are sent while `allows(pending)`; `onOpen` is called when
- * they may be sent again. Fewer at once, then rests, where other clients would wait too long; more again
+ * How much of a server may be used now. Writes are made while `allows(pending)`; `onOpen` is called when
+ * they may be sent again. Fewer at once, and rests, where other clients would wait too long; more again
  * step by step where they do not.
  */
 export class Pace {
@@ -29,10 +33,11 @@ export class Pace {
     this.#options = { maxLatencyMs: 5, duty: 1, ...options };
   }
 
-  /** `widest` replies may be awaited at once at full speed; `idle` is the round trip before the scan, in ms. */
-  begin(widest: number, idle: number): void {
+  /** `idle` is the round trip before the scan in ms: the longer, the more must be under way. */
+  begin(idle: number): void {
     this.#idle = idle;
-    this.#widest = this.#options.duty < 1 ? Math.min(widest, 4) : widest;
+    this.#widest =
+      this.#options.duty < 1 ? AT_ONCE_IN_SLICE : AT_ONCE + Math.ceil(idle * AT_ONCE_PER_MS);
     this.#width = this.#widest;
   }
 
@@ -40,7 +45,7 @@ export class Pace {
     return this.#width < this.#widest || this.#rest !== undefined;
   }
 
-  /** Whether another batch may be sent while this many replies are awaited. */
+  /** Whether another write may be sent while this many are not answered. */
   allows(pending: number): boolean {
     if (this.#rest !== undefined) return false;
     if (this.#options.duty >= 1) return pending < this.#width;

@@ -36,6 +36,16 @@ export function cursorAt(position: bigint, order: CursorOrder): string {
   return String((reversed(within << SLOT_BITS) << SLOT_BITS) | (position >> WITHIN_SLOT));
 }
 
+/**
+ * Whether a position has more zeros at its end than the one before it (order `dict`). A call ends at a multiple
+ * of its table's bucket; a table with smaller buckets than where the call began has shown nothing
+ * again. So only a coarser end can be that of a table that has shrunk.
+ */
+export function isCoarser(position: bigint, before: bigint): boolean {
+  // The lowest bit that is set, of each.
+  return before !== 0n && (position & -position) > (before & -before);
+}
+
 /** Where a slot begins in the order `slots`. */
 export function slotStart(slot: number): bigint {
   return BigInt(slot) << WITHIN_SLOT;

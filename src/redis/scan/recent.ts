@@ -13,27 +13,32 @@ const remembered = (key: string) =>
  * `n` keys holds what was once `before / n` of them, so it is exact unless nearly all keys go (`mayRepeat`).
  */
 export class RecentKeys {
-  #new = new Set<string>();
-  #old = new Set<string>();
+  /** Of the last calls, the oldest first. */
+  #calls: string[][] = [];
+  #keys = 0;
 
-  /** Those that were not seen lately; they have been now. */
-  fresh(keys: string[]): string[] {
-    let repeated: string[] | undefined;
-    for (let index = 0; index < keys.length; index += 1) {
-      const key = remembered(keys[index] as string);
-      if (this.#old.has(key) || this.#new.has(key)) repeated ??= keys.slice(0, index);
-      else {
-        this.#new.add(key);
-        repeated?.push(keys[index] as string);
-      }
-    }
-    if (this.#new.size >= RECENT_KEYS) {
-      this.#old = this.#new;
-      this.#new = new Set();
-    }
-    return repeated ?? keys;
+  /** Those of a call that were not seen lately; they have been now. `suspect`: the table may have shrunk. */
+  fresh(keys: string[], suspect: boolean): string[] {
+    const names = keys.some((key) => key.length > LONG) ? keys.map(remembered) : keys;
+    const repeated = suspect ? this.#repeated(names) : NONE;
+    this.#calls.push(names);
+    this.#keys += names.length;
+    while (this.#keys - (this.#calls[0] as string[]).length >= RECENT_KEYS)
+      this.#keys -= (this.#calls.shift() as string[]).length;
+    return repeated.size === 0
+      ? keys
+      : keys.filter((_, index) => !repeated.has(names[index] as string));
+  }
+
+  #repeated(names: readonly string[]): Set<string> {
+    const repeated = new Set<string>();
+    const asked = new Set(names);
+    for (const call of this.#calls) for (const key of call) if (asked.has(key)) repeated.add(key);
+    return repeated;
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 const RECENT_KEYS = 1_000;
 

@@ -260,7 +260,7 @@ class Scan {
       );
       progress.walk = walk;
       this.#cursors = Math.max(this.#cursors, walk.cursors);
-      this.#pace.begin(3 * walk.cursors, this.#roundTrip);
+      this.#pace.begin(this.#roundTrip);
       walk.start();
     });
   }

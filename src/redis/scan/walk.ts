@@ -2,7 +2,7 @@ import type { KeyFact, KeySink } from '../key-fact.js';
 import { ProtocolError, type ReplyError } from '../resp.js';
 import { Deliverer } from './deliver.js';
 import type { Pace } from './pace.js';
-import { type CursorOrder, cursorAt, positionOf, WHOLE } from './position.js';
+import { type CursorOrder, cursorAt, isCoarser, positionOf, WHOLE } from './position.js';
 import type { Plan } from './questions.js';
 import { RecentKeys } from './recent.js';
 import { ScanReply } from './replies.js';
@@ -66,6 +66,8 @@ export class Walk {
   readonly #whole: bigint;
   /** Batches whose questions have not been sent. */
   #ready: Batch[] = [];
+  /** What is left to send of the batch whose turn it is. */
+  #writes: (() => void)[] = [];
   /** Ranges whose first reply is still to come: no key is handed over before all of them make sense. */
   #untried: number;
   #sense = true;
@@ -98,6 +100,7 @@ export class Walk {
     this.#untried = this.#ranges.length > 1 ? this.#ranges.length : 0;
     fact.db = options.db;
     this.#deliverer = new Deliverer(stream, plan, sink, fact, {
+      answered: () => this.#pump(),
       done: (batch) => this.#delivered(batch),
       refused: (error) => hooks.onError(error),
     });
@@ -169,6 +172,8 @@ export class Walk {
       range.count = Math.max(1, Math.floor((range.count * LARGE_REPLY) / reply.bytes));
     const batch = { keys: reply.keys, next: reply.cursor, last: reply.cursor === '0', range };
     const reached = this.#reached(reply.cursor);
+    const mayRepeat = this.options.order !== 'dict' || isCoarser(reached, this.#position(from));
+    batch.keys = range.recent.fresh(batch.keys, mayRepeat);
     const { end } = range;
     if (end !== null) {
       if (reached <= this.#position(from))
@@ -221,24 +226,31 @@ export class Walk {
   }
 
   #queue(batch: Batch): void {
-    batch.keys = batch.range.recent.fresh(batch.keys);
     this.#ready.push(batch);
     this.#pump();
   }
 
   #pump(): void {
-    while (this.#ready.length > 0 && this.#untried === 0 && !this.#stopped) {
-      if (!this.pace.allows(this.stream.pending)) break;
-      this.#send(this.#ready.shift() as Batch);
+    while (this.#untried === 0 && !this.#stopped) {
+      if (this.#writes.length === 0) this.#writes = this.#next();
+      if (this.#writes.length === 0 || !this.pace.allows(this.#inFlight())) break;
+      this.#writes.shift()?.();
     }
-    if (this.stream.pending === 0 && this.#ready.length > 0) this.pace.drained();
+    if (this.stream.pending === 0 && this.#writes.length > 0) this.pace.drained();
+  }
+
+  /** SCANs alone count where nothing is asked of the keys; elsewhere they come with the questions. */
+  #inFlight(): number {
+    return this.plan.columns.length > 0 ? this.#deliverer.outstanding : this.stream.pending;
   }
 
   /** The next SCAN goes ahead of a batch's questions: its reply is there when they are answered. */
-  #send(batch: Batch): void {
+  #next(): (() => void)[] {
+    const batch = this.#ready.shift();
+    if (!batch) return [];
     const ahead = !batch.last && !this.plan.estimated && this.plan.columns.length > 0;
-    const next = ahead ? this.#scan(batch.range, batch.next) : undefined;
-    this.#deliverer.send(batch, next);
+    const scan = ahead ? this.#scan(batch.range, batch.next) : undefined;
+    return this.#deliverer.writes(batch, scan);
   }
 
   #delivered(batch: Batch): void {
