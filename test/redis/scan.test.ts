@@ -129,6 +129,21 @@ describe('a scan of one server', () => {
     ]);
   });
 
+  it('finds as many as there are where the last calls of SCAN show nothing', async () => {
+    const redis = await redisForTest({ config: ['databases 64'] });
+    const channel = await connected(redis.port);
+    for (const db of numbers(64))
+      await sendAll(channel, [['SELECT', db], ...strings(100 + (db % 4), `db${db}:`)]);
+    const { end } = await scan(redis.port);
+    expect(end.databases.map(({ seen }) => seen)).toEqual(numbers(64).map((db) => 100 + (db % 4)));
+    await sendAll(channel, [['SELECT', 0], ...strings(30_000)]);
+    for (const cursors of [1, 16]) {
+      const few = await scan(redis.port, { databases: [0], match: 'key:*99', cursors });
+      expect(few.facts.size).toBe(300);
+      expect(few.repeated.size).toBe(0);
+    }
+  });
+
   it('chooses by pattern and by type', async () => {
     const redis = await redisForTest();
     await sendAll(await connected(redis.port), [...MIXED, ...strings(6_000)]);
@@ -241,6 +256,18 @@ describe('a part of a table', () => {
         for (const size of sizes) expect(Math.abs(size / (keys / 16) - 1)).toBeLessThan(0.15);
     },
   );
+});
+
+describe('a part that cannot be', () => {
+  it('is refused with a word', async () => {
+    const redis = await redisForTest({ users: ['only on nopass ~* +@all -dbsize'] });
+    await sendAll(await connected(redis.port), strings(500));
+    await expect(scan(redis.port, { part: { part: 0, of: 3 } })).rejects.toThrow(/no power of two/);
+    const access = { ...at(redis.port), username: 'only', password: 'x' };
+    await expect(scan(access, { part: { part: 0, of: 4 } })).rejects.toThrow(
+      /order of the cursors/,
+    );
+  });
 });
 
 describe('the keys that a report shows', () => {

@@ -8,10 +8,11 @@ import type { Tally } from './types.js';
 import type { Batch } from './walk.js';
 
 /**
- * Bytes of one write. Redis reads as much at a time, works it off, and only then turns to its other clients
- * (PROTO_IOBUF_LEN in src/server.h, readQueryFromClient in src/networking.c).
+ * Bytes of one write. Redis works off what it has read, 16 KB or more where they are there, before it turns to
+ * its other clients (PROTO_IOBUF_LEN in src/server.h, readQueryFromClient in src/networking.c): small
+ * writes, few of them under way, keep these turns short.
  */
-const WRITE = 16 * 1024;
+const WRITE = 8 * 1024;
 /** About what a question takes beside the key. */
 const QUESTION = 40;
 

@@ -84,7 +84,7 @@ export class Guard {
     const took = await this.#time(probe);
     // While this process itself had no idle moment, the delay may be its own; then it is no load either.
     const { utilization } = performance.eventLoopUtilization(loop);
-    if (utilization < BUSY) this.pace.observe(took - (this.idle ?? 0));
+    if (utilization < BUSY) this.pace.observe(took);
   }
 
   async #time(probe: string): Promise<number> {

@@ -3,8 +3,8 @@ import type { PaceOptions } from './types.js';
 /** Slices of work below a duty of 1 are this long, in ms: what others wait for is shorter than that. */
 const SLICE = 2;
 /** Writes under way at full speed, and more of them for each ms of round trip. */
-const AT_ONCE = 8;
-const AT_ONCE_PER_MS = 6;
+const AT_ONCE = 4;
+const AT_ONCE_PER_MS = 14;
 const AT_ONCE_IN_SLICE = 4;
 /** The longest rest after a round trip that was too long, in ms. */
 const LONGEST_REST = 1_000;
@@ -28,6 +28,9 @@ export class Pace {
   #rest: NodeJS.Timeout | undefined;
   #sliceBegan: number | undefined;
   #idle = 0;
+  /** The round trip while nothing of ours is under way: others may make the server slow, too. */
+  #withoutUs = 0;
+  #resting = 0;
 
   constructor(options: Partial<PaceOptions> = {}) {
     this.#options = { maxLatencyMs: 5, duty: 1, ...options };
@@ -36,8 +39,9 @@ export class Pace {
   /** `idle` is the round trip before the scan in ms: the longer, the more must be under way. */
   begin(idle: number): void {
     this.#idle = idle;
+    this.#withoutUs = Math.max(idle, this.#withoutUs);
     this.#widest =
-      this.#options.duty < 1 ? AT_ONCE_IN_SLICE : AT_ONCE + Math.ceil(idle * AT_ONCE_PER_MS);
+      this.#options.duty < 1 ? AT_ONCE_IN_SLICE : AT_ONCE + Math.floor(idle * AT_ONCE_PER_MS);
     this.#width = this.#widest;
   }
 
@@ -64,12 +68,19 @@ export class Pace {
     this.#pause(worked / duty - worked);
   }
 
-  /** A round trip beside the scan took this much longer than before it, in ms. */
-  observe(excess: number): void {
-    this.worst = Math.max(this.worst, excess);
+  /** A round trip beside the scan took so many ms. */
+  observe(took: number): void {
+    this.worst = Math.max(this.worst, took - this.#idle);
     const { maxLatencyMs } = this.#options;
     if (maxLatencyMs === null) return;
-    this.#excess.push(excess);
+    if (this.#rest !== undefined) {
+      this.#resting += 1;
+      // What is still under way when a rest begins may delay the first.
+      if (this.#resting > 1) this.#withoutUs += (took - this.#withoutUs) / 2;
+      return;
+    }
+    this.#withoutUs = Math.max(this.#idle, Math.min(this.#withoutUs, took));
+    this.#excess.push(took - this.#withoutUs);
     if (this.#excess.length < SAMPLES) return;
     const [, middle] = this.#excess.toSorted((a, b) => a - b) as [number, number];
     this.#excess.shift();
@@ -90,6 +101,7 @@ export class Pace {
 
   #pause(ms: number): void {
     clearTimeout(this.#rest);
+    this.#resting = 0;
     this.#rest = setTimeout(() => {
       this.#rest = undefined;
       this.onOpen();

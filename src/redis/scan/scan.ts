@@ -1,4 +1,4 @@
-import { codeOf, messageOf } from '../../errors.js';
+import { CacheOpsError, codeOf, messageOf } from '../../errors.js';
 import { type Channel, openChannel, TimeoutError } from '../channel.js';
 import type { KeyFact, KeySink } from '../key-fact.js';
 import { ProtocolError, ReplyError } from '../resp.js';
@@ -7,6 +7,7 @@ import type { Access } from '../target.js';
 import { chooseDatabases, select, sizeOf } from './databases.js';
 import { Guard } from './guard.js';
 import { Pace } from './pace.js';
+import { fromPosition, isShort, notBegun, type Progress, toPosition, update } from './progress.js';
 import { type Plan, planQuestions } from './questions.js';
 import { cutRanges } from './ranges.js';
 import { mayRepeat } from './recent.js';
@@ -14,20 +15,20 @@ import { ShortReplies } from './replies.js';
 import { ownSlots, readState, type ServerState } from './server.js';
 import { command, ReplyStream } from './stream.js';
 import {
-  type DatabaseEnd,
-  type DatabasePosition,
   type EndReason,
   type ScanEnd,
   type ScanHooks,
   type ScanOptions,
   type ScanPosition,
   StalePositionError,
-  type Tally,
 } from './types.js';
 import { type Range, Walk } from './walk.js';
 
 /** COUNT of a SCAN: small, so that nobody waits long for their turn; several cursors make up for it. */
-const COUNT = 200;
+const COUNT = 100;
+/** A round trip in ms from which on more at a time are worth it. */
+const FAR = 0.5;
+const COUNT_FAR = 200;
 /** Where a single question may take milliseconds, fewer stand in line. */
 const COUNT_EXACT = 50;
 
@@ -41,7 +42,7 @@ const POSITION_EVERY = 1_000;
  *
  * Ends early, with what it has and where to go on, when it is aborted, the connection breaks, or the server
  * loads, changes its role or begins to evict. Throws when there is no scan at all: StageError (no connection),
- * ReplyError (SCAN refused), StalePositionError, and whatever the sink throws.
+ * ReplyError (SCAN refused), StalePositionError, CacheOpsError (no such sample); and what the sink throws.
  */
 export async function scanServer(
   access: Access,
@@ -72,19 +73,6 @@ export async function scanServer(
     for (const channel of channels) channel.close();
   }
 }
-
-/** A database of which the scan is done or under way. */
-interface Progress {
-  end: DatabaseEnd;
-  /** What an earlier run had. */
-  earlier: Tally;
-  order: DatabasePosition['order'];
-  walk: Walk | undefined;
-  /** Null before it has begun. */
-  left: Range[] | null;
-}
-
-const NOTHING: Tally = { seen: 0, vanished: 0, unreadable: 0, moved: 0 };
 
 class Scan {
   readonly #began = performance.now();
@@ -185,12 +173,16 @@ class Scan {
       await this.#select(end.db);
       const keys = await sizeOf(control);
       this.#guard.sizes = [];
-      const count = options.ask.size === 'exact' ? COUNT_EXACT : COUNT;
+      const inexact = this.#roundTrip > FAR ? COUNT_FAR : COUNT;
+      const count = options.ask.size === 'exact' ? COUNT_EXACT : inexact;
       if (progress.left === null) {
         end.keys_before = keys;
         const { order } = progress;
         const table = { order, keys, slots: this.#slots, roundTrip: this.#roundTrip, count };
         progress.left = cutRanges(table, options);
+      } else if ((keys ?? 0) < (end.keys_before ?? 0) / 2) {
+        // What was seen last is forgotten from one run to the next, and the table may have shrunk between them.
+        end.may_repeat = true;
       }
       if (this.#outcome) return;
       await this.#walk(progress, progress.left, { keys, count });
@@ -236,7 +228,7 @@ class Scan {
       const finish = () => {
         this.#wake = () => {};
         walk.stop();
-        this.#update(progress);
+        update(progress);
         progress.left = walk.left();
         progress.walk = undefined;
         end.complete = progress.left.length === 0;
@@ -278,8 +270,8 @@ class Scan {
     if (this.#outcome) return;
     const isConnection =
       error instanceof ClosedError || error instanceof TimeoutError || codeOf(error) !== undefined;
-    if (isConnection) this.#end('lost', messageOf(error));
-    else if (error instanceof ReplyError) this.#end(reasonOf(error), error.message);
+    if (error instanceof ReplyError) this.#end(reasonOf(error), error.message);
+    else if (isConnection && !(error instanceof CacheOpsError)) this.#end('lost', messageOf(error));
     else this.#threw(error);
   }
 
@@ -297,17 +289,11 @@ class Scan {
       this.#lost(new TimeoutError(this.options.timeout));
   }
 
-  #update({ walk, end, earlier }: Progress): void {
-    if (!walk) return;
-    for (const name of ['seen', 'vanished', 'unreadable', 'moved'] as const)
-      end[name] = earlier[name] + walk.tally[name];
-  }
-
   #batch(progress: Progress): void {
     const now = performance.now();
     const { progress: onProgress, position } = this.hooks;
     if (onProgress && now - this.#reported.at >= PROGRESS_EVERY) {
-      this.#update(progress);
+      update(progress);
       const keys = this.#databases.reduce((sum, { end }) => sum + end.seen, 0);
       const rate = ((keys - this.#reported.keys) * 1_000) / (now - this.#reported.at);
       Object.assign(this.#reported, { at: now, keys });
@@ -325,26 +311,7 @@ class Scan {
   /** Null where the server does not say which process it is. */
   #position(): ScanPosition | null {
     if (!this.#state.run_id) return null;
-    const databases = this.#databases.map((progress): DatabasePosition => {
-      this.#update(progress);
-      const { end, order, walk, left } = progress;
-      const { db, keys_before, may_repeat, seen, vanished, unreadable, moved } = end;
-      const ranges = (walk?.left() ?? left)?.map(({ at, end: stop }) => ({
-        at,
-        end: stop === null ? null : stop.toString(16),
-      }));
-      return {
-        db,
-        order,
-        keys_before,
-        may_repeat,
-        ranges: ranges ?? null,
-        seen,
-        vanished,
-        unreadable,
-        moved,
-      };
-    });
+    const databases = this.#databases.map(toPosition);
     return { format: 1, run_id: this.#state.run_id, databases };
   }
 
@@ -374,37 +341,6 @@ class Scan {
           : { idle_ms: idle, worst_ms: this.#pace.worst, slowed: this.#pace.slowed },
     };
   }
-}
-
-function notBegun(db: number, order: Progress['order']): Progress {
-  const end: DatabaseEnd = {
-    db,
-    keys_before: null,
-    keys_after: null,
-    ...NOTHING,
-    complete: false,
-    short: false,
-    may_repeat: false,
-  };
-  return { end, earlier: NOTHING, order, walk: undefined, left: null };
-}
-
-function fromPosition(position: DatabasePosition): Progress {
-  const { db, order, ranges, keys_before, may_repeat, ...earlier } = position;
-  const progress = notBegun(db, order);
-  if (ranges === null) return progress;
-  Object.assign(progress.end, earlier, { keys_before, may_repeat, complete: ranges.length === 0 });
-  const left = ranges.map(({ at, end }) => ({ at, end: end === null ? null : BigInt(`0x${end}`) }));
-  return { ...progress, earlier, left };
-}
-
-/** Keys that have expired but are not deleted yet count in DBSIZE, on a replica until the primary deletes them. */
-const EXPIRED_SHARE = 0.8;
-
-function isShort({ complete, keys_before, keys_after, ...tally }: DatabaseEnd): boolean {
-  const there = Math.min(keys_before ?? 0, keys_after ?? 0);
-  const { seen, vanished, unreadable, moved } = tally;
-  return complete && seen + vanished + unreadable + moved < there * EXPIRED_SHARE;
 }
 
 const isThere = (size: number | null) => size !== null;

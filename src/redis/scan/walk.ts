@@ -38,6 +38,10 @@ interface ActiveRange extends Range {
   recent: RecentKeys;
   count: number;
   finished: boolean;
+  /** The last batch whose turn has come and which is not with the sink. */
+  under: Batch | undefined;
+  /** A batch without keys: nothing is asked of it, so it would overtake the one before it. */
+  held: Batch | undefined;
 }
 
 /** What SCAN said of a batch beyond the end of its range, and what is known of the keys there. */
@@ -147,7 +151,15 @@ export class Walk {
 
   #activate({ at, end }: Range): ActiveRange {
     const { count } = this.options;
-    return { at, end, recent: new RecentKeys(), count, finished: false };
+    return {
+      at,
+      end,
+      recent: new RecentKeys(),
+      count,
+      finished: false,
+      under: undefined,
+      held: undefined,
+    };
   }
 
   #ask(range: ActiveRange, cursor: string): void {
@@ -226,6 +238,12 @@ export class Walk {
   }
 
   #queue(batch: Batch): void {
+    const { range } = batch;
+    if (batch.keys.length === 0 && range.under) {
+      range.held = batch;
+      return;
+    }
+    range.under = batch;
     this.#ready.push(batch);
     this.#pump();
   }
@@ -257,9 +275,13 @@ export class Walk {
     const { range, next, last } = batch;
     range.at = next;
     range.finished = last;
+    if (range.under === batch) range.under = undefined;
     if (this.#stopped) return;
     if (!last && (this.plan.estimated || this.plan.columns.length === 0)) this.#ask(range, next);
     this.hooks.onBatch();
+    const { held } = range;
+    range.held = undefined;
+    if (held) this.#queue(held);
     if (last && this.#ranges.every(({ finished }) => finished)) this.hooks.onEnd();
     else this.#pump();
   }
