@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { scanServer } from '../../src/redis/scan/scan.js';
 import { redisForTest } from '../commands/pinging.js';
-import { connected, scan, sendAll, strings, twoDatabases } from './scanning.js';
+import { ALL, at, connected, scan, sendAll, strings, twoDatabases } from './scanning.js';
 
 const slowly = { duty: 0.15, maxLatencyMs: null };
 
@@ -61,25 +62,60 @@ describe('a scan ends with a word and a position when', () => {
 });
 
 describe('the pace', () => {
-  it('slows down while others have to wait, and goes on', async () => {
-    const redis = await redisForTest({ config: ['enable-debug-command local'] });
-    const channel = await connected(redis.port);
-    await sendAll(channel, strings(29_000));
-    let sleeping: Promise<unknown> | undefined;
-    const sleep = async () => {
-      for (let turn = 0; turn < 8; turn += 1)
-        // Holds the server for 60 ms at a time.
-        await channel.send('DEBUG', 'SLEEP', 0.06);
-    };
-    const { end, facts } = await scan(
-      redis.port,
-      { pace: { maxLatencyMs: 5, duty: 0.3 } },
-      { onKey: () => (sleeping ??= sleep()) },
+  it('slows down when others come to wait longer than they may, and gets to the end', async () => {
+    const redis = await redisForTest();
+    await sendAll(await connected(redis.port), strings(100_000));
+    let seen = 0;
+    const end = await scanServer(
+      at(redis.port),
+      // Nothing is done in a hundredth of a millisecond.
+      { databases: [0], ask: ALL, timeout: 10_000, pace: { maxLatencyMs: 0.01 } },
+      { add: () => (seen += 1) },
     );
-    await sleeping;
-    expect(facts.size).toBe(29_000);
+    expect(seen).toBe(100_000);
     expect(end.latency?.slowed).toBeGreaterThan(0);
-    expect(end.latency?.worst_ms).toBeGreaterThan(20);
+    expect(end.latency?.worst_ms).toBeGreaterThan(0.01);
+  });
+
+  it('measures large keys to the last element without holding the server for long', async () => {
+    const redis = await redisForTest();
+    const channel = await connected(redis.port);
+    for (let from = 0; from < 60_000; from += 1_000)
+      await channel.send(
+        'HSET',
+        'large',
+        ...Array.from(
+          { length: 2_000 },
+          (_, at) => `${from + Math.floor(at / 2)}${'x'.repeat(at % 37)}`,
+        ),
+      );
+    await sendAll(channel, [
+      ...Array.from({ length: 30 }, (_, copy) => ['COPY', 'large', `copy:${copy}`]),
+      ...strings(2_000),
+    ]);
+    const usage = await channel.send('MEMORY', 'USAGE', 'large', 'SAMPLES', 0);
+    const pings: number[] = [];
+    let isDone = false;
+    const ping = async () => {
+      while (!isDone) {
+        const start = performance.now();
+        await channel.send('PING');
+        pings.push(performance.now() - start);
+      }
+    };
+    const pinging = ping();
+    const ask = { type: true, size: 'exact', ttl: true } as const;
+    const { facts } = await scan(redis.port, { ask, cursors: 4 });
+    isDone = true;
+    await pinging;
+    expect(facts.size).toBe(2_031);
+    expect(facts.get('0/large')?.bytes).toBe(usage);
+    const start = performance.now();
+    await channel.pipeline(
+      Array.from({ length: 31 }, () => ['MEMORY', 'USAGE', 'large', 'SAMPLES', 0]),
+    );
+    const atOnce = performance.now() - start;
+    expect(Math.max(...pings)).toBeLessThan(atOnce / 2);
   });
 
   it('takes the share of the time that it may', async () => {

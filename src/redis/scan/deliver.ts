@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyFact, KeySink } from '../key-fact.js';
 import type { ReplyError } from '../resp.js';
 import { estimateBytes, lengthCommand } from './estimate.js';
-import { asker, isKeyRefusal, type Plan, refusal } from './questions.js';
+import { asker, isKeyRefusal, mayBeReckoned, type Plan, refusal } from './questions.js';
 import { NIL, type ScanReply, ShortReplies } from './replies.js';
 import { command, type ReplyStream } from './stream.js';
 import type { Tally } from './types.js';
@@ -37,6 +38,8 @@ export class Deliverer {
   readonly #ask: (key: string) => string;
   readonly #at: { type: number; size: number; ttl: number };
   #stopped = false;
+  /** The end of the line of large keys. */
+  #large: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly stream: ReplyStream,
@@ -48,6 +51,8 @@ export class Deliverer {
       answered(): void;
       done(batch: Batch): void;
       refused(error: ReplyError): void;
+      /** The sink threw, outside of a reply. */
+      threw(error: Error): void;
     },
   ) {
     this.#ask = asker(plan);
@@ -146,7 +151,48 @@ export class Deliverer {
 
   #answered(asked: Asked): void {
     if (this.plan.estimated) this.#estimate(asked);
+    else if (this.plan.exact) this.#measure(asked);
     else this.#deliver(asked);
+  }
+
+  /**
+   * Every element of the large keys: a call may hold the server for 20 ms, so these go one at a time over
+   * all ranges, and the server has as long to itself after each.
+   */
+  #measure(asked: Asked): void {
+    const { batch, types, sizes, out } = asked;
+    const isLarge = (index: number) =>
+      !out.has(index) && mayBeReckoned(types[index] ?? this.plan.knownType, sizes[index] as number);
+    const large = Array.from(batch.keys.keys()).filter(isLarge);
+    if (large.length === 0) {
+      this.#deliver(asked);
+      return;
+    }
+    this.#large = large.reduce(
+      (before, index) => before.then(() => this.#measureOne(asked, index)),
+      this.#large,
+    );
+    this.#large = this.#large.then(() => {
+      if (!this.#stopped) this.#deliver(asked);
+    });
+    this.#large.catch((error: Error) => this.hooks.threw(error));
+  }
+
+  async #measureOne(asked: Asked, index: number): Promise<void> {
+    if (this.#stopped) return;
+    const start = performance.now();
+    const key = asked.batch.keys[index] as string;
+    await new Promise<void>((resolve) => {
+      const reader = new ShortReplies(1, ({ values, errors }) => {
+        const error = errors.get(0);
+        if (error) this.#fail(asked, index, error);
+        else if (values[0] === NIL) asked.out.set(index, 'vanished');
+        else asked.sizes[index] = values[0] as number;
+        resolve();
+      });
+      this.stream.write(command('MEMORY', 'USAGE', key, 'SAMPLES', 0), reader);
+    });
+    await sleep(performance.now() - start);
   }
 
   /** Lengths in place of sizes, now that the types are known. */

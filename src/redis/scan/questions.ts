@@ -14,7 +14,8 @@ export interface Plan {
   onlyType: string | undefined;
   /** The type of every key, where SCAN has chosen by it. */
   knownType: string | undefined;
-  samples: number;
+  /** Keys that may have more elements than SAMPLES are asked about once more, with all of them. */
+  exact: boolean;
   /** No MEMORY USAGE: lengths are asked once the types are known. */
   estimated: boolean;
   missing: Missing[];
@@ -63,7 +64,7 @@ export async function planQuestions(channel: Channel, options: ScanOptions): Pro
     filter: [...matching, ...(typeInScan ? ['TYPE', type] : [])],
     onlyType: typeInScan ? undefined : type,
     knownType: typeInScan ? type : undefined,
-    samples: ask.size === 'exact' ? 0 : 2_000,
+    exact: ask.size === 'exact' && canSize,
     estimated: wantsSize && !canSize && (canType || typeInScan),
     missing,
     lookups: { hits: 0, misses: Number(canType) + Number(canTtl) },
@@ -85,11 +86,25 @@ export function isKeyRefusal(error: ReplyError): boolean {
   return error.code === 'NOPERM' && /access (one of the keys|a key)/i.test(error.message);
 }
 
+/**
+ * Of how many elements MEMORY USAGE measures the size before it reckons. Of a key with fewer it is exact;
+ * of others within 1.1 %, where the default of 5 is off by up to 20 %.
+ */
+const SAMPLES = 2_000;
+
+/** No element of a hash table, skip list or quicklist with one element a node takes less (bytes). */
+const SMALLEST_ELEMENT = 16;
+
+/** Whether a size of SAMPLES may be reckoned: the key may have more elements. */
+export function mayBeReckoned(type: string | undefined, bytes: number): boolean {
+  return type !== 'string' && bytes > SAMPLES * SMALLEST_ELEMENT;
+}
+
 /** Writes the questions for a key as RESP. */
-export function asker({ columns, samples }: Plan): (key: string) => string {
+export function asker({ columns }: Plan): (key: string) => string {
   const wants = (column: Column) => columns.includes(column);
   const [type, size, ttl] = [wants('type'), wants('size'), wants('ttl')];
-  const tail = `$7\r\nSAMPLES\r\n$${String(samples).length}\r\n${samples}\r\n`;
+  const tail = `$7\r\nSAMPLES\r\n$${String(SAMPLES).length}\r\n${SAMPLES}\r\n`;
   return (key) => {
     const bulk = `$${key.length}\r\n${key}\r\n`;
     let text = '';

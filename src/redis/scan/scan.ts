@@ -29,8 +29,6 @@ const COUNT = 100;
 /** A round trip in ms from which on more at a time are worth it. */
 const FAR = 0.5;
 const COUNT_FAR = 200;
-/** Where a single question may take milliseconds, fewer stand in line. */
-const COUNT_EXACT = 50;
 
 const PROGRESS_EVERY = 250;
 const POSITION_EVERY = 1_000;
@@ -173,8 +171,7 @@ class Scan {
       await this.#select(end.db);
       const keys = await sizeOf(control);
       this.#guard.sizes = [];
-      const inexact = this.#roundTrip > FAR ? COUNT_FAR : COUNT;
-      const count = options.ask.size === 'exact' ? COUNT_EXACT : inexact;
+      const count = this.#roundTrip > FAR ? COUNT_FAR : COUNT;
       if (progress.left === null) {
         end.keys_before = keys;
         const { order } = progress;

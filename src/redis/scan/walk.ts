@@ -107,6 +107,7 @@ export class Walk {
       answered: () => this.#pump(),
       done: (batch) => this.#delivered(batch),
       refused: (error) => hooks.onError(error),
+      threw: (error) => hooks.onThrow(error),
     });
   }
 
@@ -257,6 +258,12 @@ export class Walk {
     if (this.stream.pending === 0 && this.#writes.length > 0) this.pace.drained();
   }
 
+  /** Not where a batch is asked about twice: the one behind it would overtake it. */
+  get #asksAhead(): boolean {
+    const { columns, estimated, exact } = this.plan;
+    return columns.length > 0 && !estimated && !exact;
+  }
+
   /** SCANs alone count where nothing is asked of the keys; elsewhere they come with the questions. */
   #inFlight(): number {
     return this.plan.columns.length > 0 ? this.#deliverer.outstanding : this.stream.pending;
@@ -266,8 +273,7 @@ export class Walk {
   #next(): (() => void)[] {
     const batch = this.#ready.shift();
     if (!batch) return [];
-    const ahead = !batch.last && !this.plan.estimated && this.plan.columns.length > 0;
-    const scan = ahead ? this.#scan(batch.range, batch.next) : undefined;
+    const scan = this.#asksAhead && !batch.last ? this.#scan(batch.range, batch.next) : undefined;
     return this.#deliverer.writes(batch, scan);
   }
 
@@ -277,7 +283,7 @@ export class Walk {
     range.finished = last;
     if (range.under === batch) range.under = undefined;
     if (this.#stopped) return;
-    if (!last && (this.plan.estimated || this.plan.columns.length === 0)) this.#ask(range, next);
+    if (!last && !this.#asksAhead) this.#ask(range, next);
     this.hooks.onBatch();
     const { held } = range;
     range.held = undefined;
