@@ -3,6 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { PAGE, pageModule } from './esbuild.page.mjs';
 
 rmSync('dist', { recursive: true, force: true });
 /** commander needs it for subcommands that are programs of their own; we have none, and it costs 2 ms. */
@@ -38,6 +39,15 @@ const oneCore = {
   },
 };
 
+/** The HTML report's own script and style, as texts. */
+const page = {
+  name: 'page',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: new RegExp(`^${PAGE}$`) }, ({ path }) => ({ path, namespace: 'page' }));
+    onLoad({ filter: /.*/, namespace: 'page' }, async () => ({ contents: await pageModule() }));
+  },
+};
+
 await build({
   entryPoints: {
     main: 'src/main.ts',
@@ -59,6 +69,6 @@ await build({
   },
   // Optional native accelerator of pg that nobody here installs.
   external: ['pg-native'],
-  plugins: [lazyChildProcess, oneCore],
+  plugins: [lazyChildProcess, oneCore, page],
   logLevel: 'warning',
 });

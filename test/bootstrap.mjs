@@ -1,10 +1,16 @@
 // Brings what `npm run demo` and `npm test` need on a machine that has only Node and npm: packages,
-// the build, a real redis-server, a real Postgres, and the shells whose completion is tested.
+// the build, a real redis-server, a real Postgres, the shells whose completion is tested, and a browser.
 // Does nothing where all of it is there. Exits 69 and says what to install when it cannot.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensurePostgres, ensureRedis, ensureShells, Missing } from './bootstrap/servers.mjs';
+import {
+  ensureBrowser,
+  ensurePostgres,
+  ensureRedis,
+  ensureShells,
+  Missing,
+} from './bootstrap/servers.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
 
@@ -14,6 +20,7 @@ try {
   ensureRedis();
   ensurePostgres();
   ensureShells();
+  ensureBrowser();
 } catch (error) {
   if (!(error instanceof Missing)) throw error;
   say(error.message);

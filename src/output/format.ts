@@ -1,21 +1,10 @@
-import { age, bytesText, percentText, spanText } from '../words.js';
+import { age, bytesText, countText, percentText, spanText } from '../words.js';
 import type { Figure, Tone } from './blocks.js';
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
-/** Those of them that JSON leaves as they are. Some terminals obey U+009B as they do ESC [. */
-const CONTROL_IN_JSON = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+export { printable } from '../words.js';
 
-/** Text that is safe on a terminal and in one TSV field: control characters become `\x1b` and the like. */
-export function printable(text: string): string {
-  return text.replace(CONTROL, (character) => {
-    const named = { '\n': '\\n', '\t': '\\t', '\r': '\\r' }[character];
-    const code = character.charCodeAt(0);
-    return (
-      named ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`)
-    );
-  });
-}
+/** Of what `printable` escapes, what JSON leaves as it is and a terminal obeys. Some terminals obey U+009B as they do ESC [. */
+const CONTROL_IN_JSON = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /** One line of JSON that is safe on a terminal too; it reads back as the same value. */
 export function json(value: unknown): string {
@@ -49,10 +38,7 @@ export function seconds(value: Maybe, tone?: Tone): Figure {
 /** Whole or broken numbers with thousands separated: `12,345`. */
 export function count(value: Maybe, tone?: Tone): Figure {
   if (value === null || value === undefined) return NOTHING;
-  const [whole = '', part] = String(Math.round(value * 10) / 10).split('.');
-  // toLocaleString would load the tables of ICU, which costs a short command 12 ms.
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
-  return figure(value, part === undefined ? grouped : `${grouped}.${part}`, tone);
+  return figure(value, countText(value), tone);
 }
 
 /** A ratio of 0 to 1 as a percentage. */

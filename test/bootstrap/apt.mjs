@@ -52,7 +52,8 @@ export function extractPackages(folder, packages, { programs, check }) {
 
 /** The script ends in exec, so that the process has the id and the name of the program itself. */
 function writeScript(folder, program) {
-  const at = ['usr/bin', 'bin', 'usr/sbin'].find((path) =>
+  // usr/bin/chromium is a script that looks for the rest of itself in places of the system.
+  const at = ['usr/lib/chromium', 'usr/bin', 'bin', 'usr/sbin'].find((path) =>
     existsSync(join(folder, 'root', path, program)),
   );
   if (!at) throw new Error(`${program} is in none of the packages`);
@@ -64,10 +65,12 @@ ${ENVIRONMENT[program] ?? ''}LD_LIBRARY_PATH="$libraries\${LD_LIBRARY_PATH:+:$LD
   writeFileSync(join(folder, 'bin', program), script, { mode: 0o755 });
 }
 
-/** Both shells look for their own files where a real installation has them. */
+/** These look for files of their own where a real installation has them. */
 const ENVIRONMENT = {
   zsh: 'export MODULE_PATH=$(echo "$here"/root/usr/lib/*-linux-gnu*/zsh/*)\nexport FPATH=$(find "$here/root/usr/share/zsh" -type d | tr "\\n" ":")\n',
   fish: 'export XDG_DATA_DIRS="$here/root/usr/share:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}"\n',
+  chromium:
+    'export FONTCONFIG_PATH="$here/root/etc/fonts" XDG_DATA_HOME="$here/root/usr/share"\nlibraries=$libraries:$(echo "$here"/root/usr/lib/*-linux-gnu*/pulseaudio)\n',
 };
 
 /** Without root, apt gets lists of its own; they are read anew only where there are none. */
@@ -103,33 +106,13 @@ function known(apt, name) {
   return /Candidate: \d/.test(stdout ?? '');
 }
 
-/** Every library package that these packages depend on and that is not installed. */
+/** Every library package that apt would install with these packages. Simulating needs no root. */
 function missingLibraries(apt, packages) {
-  const listing = execFileSync(
-    'apt-cache',
-    [
-      ...apt.filter((option) => option !== '-qq'),
-      'depends',
-      '--recurse',
-      '--no-recommends',
-      '--no-suggests',
-      '--no-conflicts',
-      '--no-breaks',
-      '--no-replaces',
-      '--no-enhances',
-      ...packages,
-    ],
-    { encoding: 'utf8', maxBuffer: 1 << 26 },
+  const plan = execFileSync(
+    'apt-get',
+    [...apt, '--simulate', '--no-install-recommends', 'install', ...packages],
+    { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  const names = [
-    ...new Set(listing.split('\n').filter((line) => /^(lib|lua)[\w.+:-]+$/.test(line))),
-  ];
-  return names.filter((name) => !packages.includes(name) && !isInstalled(name));
-}
-
-function isInstalled(name) {
-  const { stdout } = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Status}', name], {
-    encoding: 'utf8',
-  });
-  return stdout === 'installed';
+  const names = [...plan.matchAll(/^Inst ((?:lib|lua)[\w.+:-]+) /gm)].map(([, name]) => name);
+  return names.filter((name) => !packages.includes(name));
 }

@@ -46,6 +46,24 @@ export function ensureShells() {
   }
 }
 
+/** Only the tests of the HTML report need it; without apt those tests say that they are skipped. */
+export function ensureBrowser() {
+  if (['chromium', 'google-chrome'].some((browser) => has('browser', [browser]))) return;
+  if (!hasApt()) return;
+  try {
+    bring('Chromium', '', () =>
+      extractPackages(
+        join(cache, 'browser'),
+        ['chromium', 'chromium-common', 'fontconfig-config', 'fonts-dejavu-core'],
+        { programs: ['chromium'], check: ['chromium', '--version'] },
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    say('Chromium could not be brought; the browser tests are skipped');
+  }
+}
+
 function bring(what, hint, work) {
   say(`fetching ${what}`);
   try {

@@ -1,0 +1,12 @@
+// The script of the HTML report: bundled into one text at build time (esbuild.page.mjs) and put into the page.
+import type { PageData } from '../data.js';
+import { byId } from './dom.js';
+import { explorer } from './explorer.js';
+import { readTree } from './groups.js';
+import { topKeys } from './keys.js';
+import { theme } from './theme.js';
+
+const data: PageData = JSON.parse(byId('data').textContent ?? '');
+theme();
+explorer(readTree(data.nodes));
+topKeys(data);
