@@ -10,6 +10,8 @@ const STEPS = [
   'sandbox up',
   'health --sandbox',
   'ping --sandbox',
+  'memory --sandbox',
+  'memory bigkeys --sandbox',
   'drill redis-down --yes --sandbox',
   'queue ls --sandbox',
   'queue jobs --state failed --limit 5 --sandbox',

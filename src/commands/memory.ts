@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../context.js';
+import { registerBigkeys } from './memory/bigkeys.js';
 import { registerCapacity } from './memory/capacity.js';
 import { registerDiff } from './memory/diff.js';
 import { registerKey } from './memory/key.js';
@@ -14,6 +15,7 @@ export function register(command: Command, context: Context): void {
     visibleGlobalOptions: () => command.parent?.options.filter(({ hidden }) => !hidden) ?? [],
   });
   registerKey(command, context);
+  registerBigkeys(command, context);
   registerCapacity(command, context);
   registerReports(command, context);
   registerDiff(command, context);
