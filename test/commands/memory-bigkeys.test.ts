@@ -124,7 +124,7 @@ describe('memory bigkeys', () => {
       expect(readFileSync(join(folder, 'page.html'), 'utf8')).toContain('<!doctype html>');
       const diff = await runCli(['memory', 'diff', '--json'], { env });
       expect(JSON.parse(diff.stdout).groups[0]).toMatchObject({
-        pattern: 'asl:llm:{id}',
+        name: 'asl:llm:{id}',
         change: 'grown',
       });
     } finally {

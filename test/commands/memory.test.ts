@@ -398,7 +398,7 @@ describe('the memory command', () => {
   it.each<[string[], string[]]>([
     [
       ['memory', ''],
-      ['capacity', 'key', 'help', 'main', 'other'],
+      ['bigkeys', 'capacity', 'diff', 'help', 'key', 'main', 'other', 'reports', 'show'],
     ],
     [['memory', 'ma'], ['main']],
     [['memory', 'main', 'o'], ['other']],
