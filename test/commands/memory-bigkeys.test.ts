@@ -192,6 +192,35 @@ describe('memory bigkeys', () => {
     expect(cut.report.totals.keys).toBeGreaterThan(100);
   });
 
+  it('says that nobody answers, or that the password is wrong, in one line', async () => {
+    const secured = await startRedis({ password: 'right' });
+    try {
+      const wrong = `redis://:wrong@127.0.0.1:${secured.port}`;
+      for (const target of [wrong, 'redis://127.0.0.1:1']) {
+        for (const args of [[], ['--via-replication']]) {
+          const env = { ...environment(), REDIS_URL: target };
+          const { code, stdout, stderr } = await runCli(['memory', 'bigkeys', ...args], { env });
+          expect([code, stdout]).toEqual([5, '']);
+          expect(stderr).toMatch(/^cache-ops: .*(rejects the password|refused).*\n {2}hint: .*\n$/);
+        }
+      }
+    } finally {
+      await secured.stop();
+    }
+  });
+
+  it('keeps no report of a file that is none', async () => {
+    const env = environment();
+    writeFileSync(join(folder, 'letter.txt'), 'Dear Sir');
+    const { code, report } = await bigkeys(['--rdb', 'letter.txt'], env);
+    expect([code, report.partial]).toEqual([
+      4,
+      expect.stringContaining('the beginning of an RDB file'),
+    ]);
+    const { stdout } = await runCli(['memory', 'reports', '--json'], { env });
+    expect(JSON.parse(stdout)).toEqual({ reports: [] });
+  });
+
   it('says what is wrong with its flags', async () => {
     const wrong = [
       ['--sample', '1/3'],

@@ -121,7 +121,8 @@ it(`after ${KILLS} kills at random moments every id has moved exactly once`, asy
     const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     figure(`killed after ${before} of ${JOBS / 2}: ${summary.in_doubt} in doubt`);
     const { done, raced } = summary.counts;
-    expect([done + raced, raced, raced <= 1_000]).toEqual([JOBS / 2, summary.in_doubt, true]);
+    // Two chunks are under way at a time.
+    expect([done + raced, raced, raced <= 2_000]).toEqual([JOBS / 2, summary.in_doubt, true]);
     expect(code).toBe(raced > 0 ? 4 : 0);
     await expectHalf();
   }

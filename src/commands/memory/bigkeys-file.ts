@@ -9,6 +9,7 @@ import { startProgress } from '../../output/progress.js';
 import type { KeySink } from '../../redis/key-fact.js';
 import { type RdbEnd, type RdbHooks, readRdb } from '../../redis/rdb/read.js';
 import { readFromServer } from '../../redis/rdb/replication.js';
+import { connectError } from '../../redis/servers.js';
 import { label, type RedisTarget } from '../../redis/target.js';
 import { bytesText, countText, percentText } from '../../words.js';
 import { inputOf } from './input.js';
@@ -37,7 +38,12 @@ export async function reportFromReplication(
     const ends: RdbEnd[] = [];
     // One after the other: each server forks.
     for (const access of accesses) {
-      ends.push(await readFromServer(access, limits, sinks(label(access.endpoint)), hooks));
+      const reading = readFromServer(access, limits, sinks(label(access.endpoint)), hooks);
+      ends.push(
+        await reading.catch(async (error: unknown) => {
+          throw await connectError(target, access, error, limits);
+        }),
+      );
     }
     return ends;
   });

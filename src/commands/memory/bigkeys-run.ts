@@ -26,7 +26,8 @@ export async function runBigkeys(
   };
   const report = await makeReport(context, name, flags, writing.format === 'ndjson');
   const trend = storedReports(context.state).filter(({ target }) => target === report.target);
-  store(context, report);
+  // What is no RDB file at all is nothing to compare with.
+  if (report.partial === null || report.totals.keys > 0) store(context, report);
   if (flags.html !== undefined) {
     const file = isAbsolute(flags.html) ? flags.html : join(context.cwd, flags.html);
     const { renderHtml } = await import('../../memory/html/render.js');
