@@ -91,7 +91,7 @@ describe('a drill whose command line is killed in the middle', () => {
   it('restores it by the lease when the command line is stopped, which then does no harm when it wakes up', async () => {
     estate = await startEstate();
     // Long enough that only the lease can end it, however late this process sees its words.
-    const drill = estate.spawn([...DRILL, '--hold', '30s']);
+    const drill = estate.spawn([...DRILL, '--hold', '8s']);
     await drill.says('Redis is stopped');
     drill.kill('SIGSTOP');
     await answersAgain();
