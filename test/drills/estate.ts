@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -7,7 +7,7 @@ import { startService } from '../../src/service/server.js';
 import { settingsFrom } from '../../src/service/settings.js';
 import { type Outcome, type Overrides, runCli } from '../cli.js';
 import { startRedis } from '../servers/redis.js';
-import { until } from '../servers/wait.js';
+import { removeFolder, until } from '../servers/wait.js';
 import { type Fault, startDouble } from './doubles.js';
 
 export interface EstateOptions {
@@ -114,7 +114,7 @@ export async function startEstate({
       await Promise.all(services.map((service) => service.close()));
       await redis.stop();
       // A watchdog of a killed command may be closing its drill just now.
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+      await removeFolder(folder);
     },
   };
 }

@@ -5,13 +5,13 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
-  rmSync,
   statSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { BIN, runBin } from '../e2e/bin.js';
+import { removeFolder } from '../servers/wait.js';
 import { processesOf } from './world.js';
 
 /** The user nobody: as root we try how it is for one who is not. */
@@ -22,9 +22,9 @@ const place = mkdtempSync(join(tmpdir(), 'cache-ops-user-'));
 chmodSync(place, 0o755);
 const home = mkdtempSync(join(place, 'home-'));
 chownSync(home, UID, UID);
-afterAll(() => {
+afterAll(async () => {
   for (const { pid } of processesOf(home)) process.kill(pid, 'SIGKILL');
-  rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+  await removeFolder(place);
 });
 
 const root = join(dirname(BIN), '..');

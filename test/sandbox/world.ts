@@ -5,12 +5,12 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Outcome, runCli } from '../cli.js';
 import { type Ended, startBin } from '../e2e/bin.js';
+import { removeFolder } from '../servers/wait.js';
 
 /**
  * A machine of its own for a sandbox: folders for its state and its temporary files, and a look at
@@ -50,7 +50,7 @@ export function makeWorld() {
     async remove(): Promise<void> {
       await runCli(['sandbox', 'down'], { env, cwd: home });
       for (const { pid } of processesOf(home)) process.kill(pid, 'SIGKILL');
-      rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+      await removeFolder(home);
     },
   };
 }
