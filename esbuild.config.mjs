@@ -21,23 +21,36 @@ const lazyChildProcess = {
 
 /**
  * What run.ts needs is loaded before any lazy part is. Saying so in each of them lets the bundler put
- * all of it into one file: a dozen small ones cost a few milliseconds at every start.
+ * all of it into one file: a dozen small ones cost a few milliseconds at every start. The same for what
+ * every command needs that asks a Redis.
  */
 const oneCore = {
   name: 'one-core',
   setup({ onResolve, onLoad }) {
     const lazy = new Set();
-    const core = resolve('src/run.ts');
+    const core = [resolve('src/run.ts')];
+    const asking = [...core, ...ASKED.map((path) => resolve('src', path))];
     onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
       if (kind === 'dynamic-import') lazy.add(join(resolveDir, path.replace(/\.js$/, '.ts')));
     });
     onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
-      if (!lazy.has(path) || path === core) return undefined;
-      const contents = `${readFileSync(path, 'utf8')}\nimport ${JSON.stringify(core)};`;
+      if (!lazy.has(path) || core.includes(path)) return undefined;
+      const needed = ASKING.test(path) ? asking : core;
+      const imports = needed.map((file) => `import ${JSON.stringify(file)};`);
+      const contents = `${readFileSync(path, 'utf8')}\n${imports.join('\n')}`;
       return { contents, loader: 'ts', resolveDir: dirname(path) };
     });
   },
 };
+const ASKING = /[\\/]src[\\/](commands[\\/](?!complet|watchdog)|completion[\\/]live)/;
+const ASKED = [
+  'config/load.ts',
+  'config/nearest.ts',
+  'output/emit.ts',
+  'output/progress.ts',
+  'redis/probe.ts',
+  'redis/servers.ts',
+];
 
 /** The HTML report's own script and style, as texts. */
 const page = {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../../context.js';
-import { DETAIL } from './write-report.js';
+import { DETAIL } from './shown.js';
 
 export interface BigkeysFlags {
   match?: string;

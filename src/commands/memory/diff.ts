@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { parseCount } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { diffReports, diffSchema } from '../../memory/diff.js';
-import { findReport } from '../../memory/store.js';
-import { emit } from '../../output/emit.js';
-import { MOST_CHANGES, renderDiff } from './render-diff.js';
+import { MOST_CHANGES } from './shown.js';
+
+export interface DiffFlags {
+  limit?: string;
+}
 
 export function registerDiff(topic: Command, context: Context): void {
   topic
@@ -28,15 +28,8 @@ Examples:
   $ cache-ops memory diff monday.json last
   $ cache-ops memory diff --json | jq '.groups[] | select(.change == "grown")'`,
     )
-    .action(
-      async (before: string | undefined, after: string | undefined, flags: { limit?: string }) => {
-        const { state, cwd, stdout } = context;
-        const limit =
-          flags.limit === undefined ? MOST_CHANGES : parseCount(flags.limit, '--limit', 0);
-        const find = (name: string) => findReport(state, name, cwd);
-        const diff = diffReports(find(before ?? 'previous'), find(after ?? 'last'));
-        const detail = { limit, uniform: !stdout.isTTY };
-        await emit(context, diffSchema.parse(diff), (all) => renderDiff(all, detail));
-      },
-    );
+    .action(async (before: string | undefined, after: string | undefined, flags: DiffFlags) => {
+      const { runDiff } = await import('./diff-run.js');
+      await runDiff(context, [before, after], flags);
+    });
 }

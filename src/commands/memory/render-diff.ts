@@ -4,9 +4,6 @@ import type { Block, Cell, Figure, Tone } from '../../output/blocks.js';
 import { toFigure } from '../../output/emit.js';
 import { bytes, count, percent, status } from '../../output/format.js';
 
-/** So many lines of each list are read; the rest is counted. */
-export const MOST_CHANGES = 20;
-
 const TONES: Partial<Record<Change['change'], Tone>> = {
   grown: 'warn',
   new: 'warn',

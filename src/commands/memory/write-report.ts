@@ -6,6 +6,7 @@ import { csv } from '../../output/csv.js';
 import { emit, emitLine, say } from '../../output/emit.js';
 import { printable } from '../../output/format.js';
 import { cautionsOf, type Detail, renderReport } from './render-report.js';
+import { DETAIL } from './shown.js';
 
 const FORMATS = ['table', 'tsv', 'csv', 'ndjson'] as const;
 const LISTS = ['groups', 'keys'] as const;
@@ -16,8 +17,6 @@ export interface Writing extends Partial<Detail> {
   /** What TSV and CSV list; default: groups. */
   list?: (typeof LISTS)[number];
 }
-
-export const DETAIL: Detail = { depth: 3, top: 20 };
 
 /** `--format` and `--list` checked. */
 export function writingFrom({ format, list }: { format?: string; list?: string }): Writing {
