@@ -42,7 +42,8 @@ const oneCore = {
     });
   },
 };
-const ASKING = /[\\/]src[\\/](commands[\\/](?!complet|watchdog)|completion[\\/]live)/;
+const ASKING =
+  /[\\/]src[\\/](commands[\\/](?!complet|watchdog)|completion[\\/]live|queues[\\/](engines|bullmq[\\/]engine|pgboss[\\/]engine))/;
 const ASKED = [
   'config/load.ts',
   'config/nearest.ts',
