@@ -1,4 +1,4 @@
-import { bytesText, percentText } from '../words.js';
+import { bytesText, countText, percentText } from '../words.js';
 import type { Report, ReportGroup, ReportKey } from './report.js';
 
 /** Something to be done, and the line that looks at it closer, where one can. */
@@ -25,7 +25,7 @@ function forever({ tree, totals, source }: Report): Advice[] {
   const group = foreverIn(tree);
   if (group === tree || group.no_ttl_bytes < totals.bytes * SHARE) return [];
   const share = percentText(group.no_ttl_bytes / totals.bytes);
-  const what = `${group.no_ttl.toLocaleString('en-US')} keys with ${bytesText(group.no_ttl_bytes)}, ${share} of all`;
+  const what = `${countText(group.no_ttl)} keys with ${bytesText(group.no_ttl_bytes)}, ${share} of all`;
   const glob = globOf(group);
   return [
     {
@@ -49,8 +49,7 @@ function large({ top, top_by_type, source }: Report): Advice[] {
     .filter(({ bytes, elements }) => bytes > LARGE.bytes || (elements ?? 0) > LARGE.elements)
     .sort((a, b) => b.bytes - a.bytes);
   const shown = found.slice(0, MOST_KEYS).map((key) => {
-    const elements =
-      key.elements === null ? '' : `, ${key.elements.toLocaleString('en-US')} elements`;
+    const elements = key.elements === null ? '' : `, ${countText(key.elements)} elements`;
     const name = shellWord(key);
     const db = key.db === 0 ? '' : ` --db ${key.db}`;
     return {
@@ -63,7 +62,7 @@ function large({ top, top_by_type, source }: Report): Advice[] {
   return [
     ...shown,
     {
-      text: `${more} more of the largest keys are over ${bytesText(LARGE.bytes)} or ${LARGE.elements.toLocaleString('en-US')} elements.`,
+      text: `${more} more of the largest keys are over ${bytesText(LARGE.bytes)} or ${countText(LARGE.elements)} elements.`,
     },
   ];
 }

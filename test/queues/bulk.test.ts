@@ -103,6 +103,22 @@ describe('applying in chunks', () => {
     expect(journal.in_doubt).toBe(500);
   });
 
+  it('goes on in the middle of a thousand where smaller chunks had stopped', async () => {
+    await fill(numbered(1_500));
+    const path = await chosenFolder(doubleEngine(redis));
+    const engine = doubleEngine(redis, { dieAfter: 1_250 });
+    await expect(run(path, engine, { rate: 400 })).rejects.toThrow('killed');
+    expect((await readJournal(path, 0)).next).toMatchObject({ skip: 0 });
+    expect(await readJournal(path, 0)).toMatchObject({ position: 1_000, begun: 1_400 });
+    await expect(run(path, doubleEngine(redis, { dieAfter: 450 }), { rate: 300 })).rejects.toThrow(
+      'killed',
+    );
+    expect(await readJournal(path, 0)).toMatchObject({ position: 1_300, next: { skip: 300 } });
+    expect(await run(path, doubleEngine(redis))).toEqual([1_500]);
+    expect(new Set(await redis.hvals('mail:moves'))).toEqual(new Set(['1']));
+    expect(await redis.hlen('mail:moves')).toBe(1_500);
+  });
+
   it('is not misled by a line that was cut off: the next one counts', async () => {
     await fill(numbered(1_500));
     const path = await chosenFolder(doubleEngine(redis));
@@ -256,7 +272,7 @@ describe('choosing', () => {
     await fill(numbered(3));
     const path = await chosenFolder(doubleEngine(redis));
     expect(readFileSync(join(path, 'chosen.ndjson'), 'utf8')).toBe(
-      '[0,"job-0","1"]\n[0,"job-1","1"]\n[0,"job-2","1"]\n',
+      '[0,["job-0","job-1","job-2"],["1","1","1"]]\n',
     );
   });
 });

@@ -1,6 +1,7 @@
 import type { KeyMemory, KeyResult } from '../../memory/key-result.js';
 import type { Block, Cell } from '../../output/blocks.js';
 import { bytes, count, ms, percent, seconds } from '../../output/format.js';
+import { countText } from '../../words.js';
 
 type Row = [string, Cell];
 
@@ -109,7 +110,7 @@ const STOPPED = {
 function remarks({ walk, elements, type, touched, missing, length_bytes }: KeyMemory): Block[] {
   const notes: Block[] = [{ note: '' }];
   if (walk?.stopped) {
-    const part = `${walk.elements.toLocaleString('en-US')} of ${elements?.toLocaleString('en-US') ?? '?'}`;
+    const part = `${countText(walk.elements)} of ${elements === null ? '?' : countText(elements)}`;
     notes.push({
       note: `${part} elements were looked at, ${STOPPED[walk.stopped]}`,
       tone: 'warn',

@@ -1,4 +1,5 @@
 import type { Action, OperationRecord } from '../../queues/bulk/store.js';
+import { countText } from '../../words.js';
 
 /** The queue's name, or the sources' when there are several queues. */
 export function targetOf(record: OperationRecord): string {
@@ -26,5 +27,5 @@ export function question(record: OperationRecord): string {
   const queues = concerned(record).map(({ queue, source }) => `${queue} (${source})`);
   const where = queues.length > 3 ? `${queues.length} queues` : queues.join(', ');
   const jobs = total === 1 ? 'job' : 'jobs';
-  return `${VERBS[action]} ${total.toLocaleString('en-US')} ${jobs} of ${where} in ${environment}?`;
+  return `${VERBS[action]} ${countText(total)} ${jobs} of ${where} in ${environment}?`;
 }

@@ -8,7 +8,7 @@ import type { Journal } from '../../queues/bulk/journal.js';
 import { type OperationRecord, operationFolder } from '../../queues/bulk/store.js';
 import { RESULTS } from '../../queues/operation.js';
 import { audit } from '../../state/audit.js';
-import { age } from '../../words.js';
+import { age, countText } from '../../words.js';
 import { type SummaryResult, summaryResult } from './bulk-result.js';
 import { renderChange } from './render-bulk.js';
 
@@ -44,9 +44,7 @@ export async function report(context: Context, record: OperationRecord) {
         });
         await stdout.drained?.();
       }
-      const said = [position, record.total, rate].map((figure) =>
-        Math.round(figure).toLocaleString('en-US'),
-      );
+      const said = [position, record.total, rate].map((figure) => countText(Math.round(figure)));
       progress.say(
         `${said[0]} of ${said[1]} jobs, ${said[2]} a second, ${age(left_ms / 1_000)} left`,
       );

@@ -25,6 +25,7 @@ import {
 import { withEngines } from '../../queues/engines.js';
 import type { Operation } from '../../queues/operation.js';
 import { identify } from '../../state/identity.js';
+import { countText } from '../../words.js';
 import { addressesOf } from './addresses.js';
 import { question, targetOf } from './bulk-question.js';
 import { report, resumeCommand } from './bulk-report.js';
@@ -137,7 +138,7 @@ async function prepare(
   try {
     const chosen = await chooseInto(operationFolder(state, id), change.selection, {
       signal,
-      onPage: (total) => progress.say(`Choosing jobs: ${total.toLocaleString('en-US')} so far`),
+      onPage: (total) => progress.say(`Choosing jobs: ${countText(total)} so far`),
     });
     const config = await context.config();
     const queues = places.map(({ ref }) => ref);

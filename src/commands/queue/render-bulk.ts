@@ -1,6 +1,7 @@
 import type { Block, Cell, Tone } from '../../output/blocks.js';
 import { count, ms, status } from '../../output/format.js';
 import { RESULTS, type Result } from '../../queues/operation.js';
+import { countText } from '../../words.js';
 import type { ImpactResult, SummaryResult } from './bulk-result.js';
 
 const TONES: Record<Result, Tone> = {
@@ -60,16 +61,20 @@ function notes(summary: SummaryResult, shown: number): Block[] {
   const others = ended - counts.done;
   return [
     {
-      note: `${figure(counts.done)} of ${figure(total)} done in ${ms(took_ms).text}.`,
+      note: `${countText(counts.done)} of ${countText(total)} done in ${ms(took_ms).text}.`,
       tone: counts.done === total ? 'ok' : 'warn',
     },
     ...(others > shown
-      ? [{ note: `${figure(others)} were not done, ${figure(shown)} are shown; all: ${journal}` }]
+      ? [
+          {
+            note: `${countText(others)} were not done, ${countText(shown)} are shown; all: ${journal}`,
+          },
+        ]
       : []),
     ...(in_doubt > 0
       ? [
           {
-            note: `Of these an interrupted run had begun with ${figure(in_doubt)}: it may have done them, or somebody else has.`,
+            note: `Of these an interrupted run had begun with ${countText(in_doubt)}: it may have done them, or somebody else has.`,
             tone: 'warn' as const,
           },
         ]
@@ -78,7 +83,7 @@ function notes(summary: SummaryResult, shown: number): Block[] {
     ...(resume
       ? [
           {
-            note: `${figure(total - ended)} are left. To go on: ${resume}`,
+            note: `${countText(total - ended)} are left. To go on: ${resume}`,
             tone: 'warn' as const,
           },
         ]
@@ -106,7 +111,9 @@ export function renderImpact(result: ImpactResult): Block[] {
       ? [{ note: `In no queue: ${missing.join(', ')}`, tone: 'warn' as const }]
       : []),
     ...unread(result),
-    { note: `queue ${action} would go over ${figure(jobs)} jobs: ${what}. Nothing was changed.` },
+    {
+      note: `queue ${action} would go over ${countText(jobs)} jobs: ${what}. Nothing was changed.`,
+    },
   ];
 }
 
@@ -122,7 +129,7 @@ function touched(queue: ImpactResult['queues'][number]): Block[] {
       const kind = count === 1 ? one : several;
       const rest = count > first.length ? ', ...' : '';
       return {
-        note: `${queue.queue} also has to do with ${more ? 'at least ' : ''}${figure(count)} ${kind}: ${first.join(', ')}${rest}`,
+        note: `${queue.queue} also has to do with ${more ? 'at least ' : ''}${countText(count)} ${kind}: ${first.join(', ')}${rest}`,
         tone: 'warn',
       };
     });
@@ -135,12 +142,8 @@ function unread({ unreadable }: { unreadable: number }): Block[] {
   if (unreadable === 0) return [];
   return [
     {
-      note: `${figure(unreadable)} skipped: ids in lists without a job, or jobs that cannot be read.`,
+      note: `${countText(unreadable)} skipped: ids in lists without a job, or jobs that cannot be read.`,
       tone: 'warn',
     },
   ];
-}
-
-function figure(value: number): string {
-  return value.toLocaleString('en-US');
 }

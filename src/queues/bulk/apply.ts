@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Operation, Outcome } from '../operation.js';
-import { type Chunk, chunks, type Place } from './choose.js';
+import type { Place } from './choose.js';
+import { CHUNK, type Chunk, chunks } from './chosen.js';
 import { type Group, Groups } from './groups.js';
 import { type Journal, openJournal, type Reported } from './journal.js';
-
-/** An engine takes so many jobs at once. */
-const CHUNK = 1_000;
 
 export interface Work {
   folder: string;
@@ -52,14 +50,14 @@ export async function* applyChosen(work: Work): AsyncGenerator<Applied> {
     const position = from + outcomes.length;
     file.write([
       ...outcomes.filter(({ result }) => result !== 'done'),
-      { end: position, offset: chunk.next, groups: groupsOf(outcomes) },
+      { end: position, ...chunk.next, groups: groupsOf(outcomes) },
     ]);
     underway.shift();
     return { outcomes, position };
   }
 
   try {
-    for await (const chunk of chunks(folder, journal.offset, size)) {
+    for await (const chunk of chunks(folder, journal.next, size)) {
       // At a rate there is time to tell of one before the next is due.
       const lanes = rate ? 1 : (places[chunk.place] as Place).engine.lanes;
       for (let first = underway[0]; first && underway.length >= lanes; first = underway[0])

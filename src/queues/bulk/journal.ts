@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { type LinesFile, linesOf, openLines } from '../../state/lines.js';
 import { type Outcome, RESULTS } from '../operation.js';
+import type { Position } from './chosen.js';
 import { Groups, groupSchema } from './groups.js';
-
 import { queueRef } from './store.js';
 
 /** What became of one job, as it is reported. */
@@ -22,12 +22,17 @@ const reported = z.extend(queueRef, {
 
 /**
  * A line of the journal. `begin` is on disk before a chunk is applied, `end` after it, with the jobs
- * that were not done in between. `begin` and `end` count jobs from the start; `offset` is where the
- * next chunk starts in the file of chosen jobs, in bytes.
+ * that were not done in between. `begin` and `end` count jobs from the start; `offset` and `skip` are
+ * where the next chunk starts in the file of chosen jobs.
  */
 const lineSchema = z.union([
   z.object({ begin: z.number(), jobs: z.number() }),
-  z.object({ end: z.number(), offset: z.number(), groups: z.array(groupSchema) }),
+  z.object({
+    end: z.number(),
+    offset: z.number(),
+    skip: z.number(),
+    groups: z.array(groupSchema),
+  }),
   reported,
 ]);
 type Line = z.infer<typeof lineSchema>;
@@ -36,7 +41,7 @@ type Line = z.infer<typeof lineSchema>;
 export interface Journal {
   /** Jobs with a result, and where the first one without is in the file of chosen jobs. */
   position: number;
-  offset: number;
+  next: Position;
   /** Jobs before this place may have been changed by a run that was killed before it said so. */
   begun: number;
   groups: Groups;
@@ -51,7 +56,7 @@ const fileOf = (folder: string) => join(folder, 'journal.ndjson');
 export async function readJournal(folder: string, keep: number): Promise<Journal> {
   const journal: Journal = {
     position: 0,
-    offset: 0,
+    next: { offset: 0, skip: 0 },
     begun: 0,
     groups: new Groups(),
     in_doubt: 0,
@@ -68,7 +73,7 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
       doubtful = 0;
     } else if ('end' in line) {
       journal.position = line.end;
-      journal.offset = line.offset;
+      journal.next = { offset: line.offset, skip: line.skip };
       for (const { result, detail, example, jobs } of line.groups) {
         journal.groups.add(result, detail, example, jobs);
       }

@@ -5,7 +5,8 @@ import type { State } from '../../state/folder.js';
 import type { Identity } from '../../state/identity.js';
 import { claim } from '../../state/lock.js';
 import type { Engine } from '../engine.js';
-import { choose, openChosen, type Place, type Selection } from './choose.js';
+import { choose, type Place, type Selection } from './choose.js';
+import { openChosen } from './chosen.js';
 import {
   type Action,
   allRecords,

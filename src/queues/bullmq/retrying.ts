@@ -14,16 +14,19 @@ const MANY = 100;
 
 /**
  * Whether none of the jobs is held by a worker. A lock on a failed job is older than its failure: none
- * can come while it stays failed.
+ * can come while it stays failed. The lock that fences a cancelled one is gone `hold` ms afterwards, so of
+ * those that failed twice as long ago (clocks differ) none is asked.
  */
 export async function areFree(
   channel: Channel,
   { scope, queue }: QueueRef,
   jobs: readonly Chosen[],
+  hold: number,
 ): Promise<boolean> {
   const asked: string[][] = [];
-  for (let from = 0; from < jobs.length; from += MANY) {
-    const some = jobs.slice(from, from + MANY);
+  const recent = jobs.filter(({ seen }) => Number(seen) > Date.now() - 2 * hold);
+  for (let from = 0; from < recent.length; from += MANY) {
+    const some = recent.slice(from, from + MANY);
     asked.push(['EXISTS', ...some.map(({ id }) => key(scope, queue, `${id}:lock`))]);
   }
   return (await channel.pipeline(asked)).every((held) => demand(held) === 0);

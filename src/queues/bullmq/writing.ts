@@ -118,7 +118,7 @@ async function decide(
     return given.map((number) => answers[number - 1] as Answer);
   };
   if (type === 'retry') {
-    const plain = !dry && jobs.every(isFinished) && (await areFree(channel, ref, jobs));
+    const plain = !dry && jobs.every(isFinished) && (await areFree(channel, ref, jobs, HOLD));
     return pace.lanes.over(jobs, CHUNK, (chunk) => retried(chunk, plain));
   }
   if (dry || type === 'promote') return pace.lanes.over(jobs, CHUNK, judged);
