@@ -94,6 +94,10 @@ async function strays(channel: Channel, queue: QueueRef, ids: string[]): Promise
 function pageReader(channel: Channel, queue: QueueRef, reading: Reading): Read {
   let size = 100;
   return async function* read(places, part) {
+    if (reading.fields.length === 0) {
+      yield places.map((place) => reading.toJob(queue, place, NOTHING));
+      return;
+    }
     for (let start = 0; start < places.length; ) {
       const page = places.slice(start, start + size);
       start += page.length;
@@ -110,6 +114,9 @@ function pageReader(channel: Channel, queue: QueueRef, reading: Reading): Read {
     }
   };
 }
+
+/** The place of a job says it all. */
+const NOTHING: Fields = {};
 
 function lengthOf(fields: Fields | ReplyError | undefined): number {
   return fields === undefined || fields instanceof ReplyError ? 0 : (fields.data?.length ?? 0);
@@ -146,7 +153,6 @@ export async function readFields(
   ids: readonly string[],
   names: readonly string[] = JOB_FIELDS,
 ): Promise<(Fields | ReplyError | undefined)[]> {
-  if (names.length === 0) return ids.map(() => ({}));
   const replies = await channel.pipeline(
     ids.map((id) => ['HMGET', key(scope, queue, id), ...names]),
   );
