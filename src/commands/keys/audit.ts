@@ -15,7 +15,7 @@ import { resumeChange } from './change-run.js';
 import { fixTtl } from './fix-ttl.js';
 import { queuePrefixes } from './queue-prefixes.js';
 import { renderAudit } from './render-audit.js';
-import { atTarget, dbOf, keyName, oneTarget, place, targetsOf } from './targets.js';
+import { atTarget, keyName, oneTarget, place, targetsOf, whereOf } from './targets.js';
 
 interface Flags extends ChangeFlags {
   examples?: string;
@@ -72,7 +72,7 @@ async function run(context: Context, name: string | undefined, flags: Flags): Pr
   }
   const config = await context.config();
   const target = oneTarget(config, name, 'keys audit <target> --fix-ttl');
-  await changeOrPreview(context, fixTtl(config, target, dbOf(flags)), flags);
+  await changeOrPreview(context, fixTtl(config, target, whereOf(flags)), flags);
 }
 
 const nullableBytes = z.nullable(z.number());
@@ -136,7 +136,7 @@ async function audit(context: Context, name: string | undefined, flags: Flags): 
   };
   try {
     for (const target of targetsOf(config, name === undefined ? {} : { target: name })) {
-      await atTarget(context, target, dbOf(flags), async (masters) => {
+      await atTarget(context, target, whereOf(flags), async (masters) => {
         const { signal } = context;
         const queues = await findQueueKeys(masters, queuePrefixes(config, target), signal);
         const found = await auditKeys(masters, { rules, queues, signal, examples, onProgress });

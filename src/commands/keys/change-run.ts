@@ -98,14 +98,14 @@ function sameTarget(
 
 async function choose(
   context: Context,
-  { action, target, db, what, select, guard }: Change,
+  { action, target, where, what, select, guard }: Change,
   id: string,
   { rate }: How,
 ): Promise<ChangeRecord> {
   const { state, signal } = context;
   const progress = await startProgress(context, 'Choosing keys');
   try {
-    return await atTarget(context, target, db, async (masters) => {
+    return await atTarget(context, target, where, async (masters) => {
       // A missing right shows here, before anything is changed.
       await openWrite(masters, action);
       const nodes = masters.nodes.map(({ address }) => address);
@@ -170,7 +170,7 @@ async function work(
       const journal = await readJournal(folder, 0);
       out.start(journal.position);
       const db = target.kind === 'cluster' ? undefined : record.db;
-      await atTarget(context, target, db, async (masters) => {
+      await atTarget(context, target, { db }, async (masters) => {
         const write = await openWrite(masters, record.action);
         const { nodes } = record;
         for await (const step of applyChosen({

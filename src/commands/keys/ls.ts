@@ -3,25 +3,27 @@ import * as z from 'zod/mini';
 import { parseCount } from '../../config/units.js';
 import type { Context } from '../../context.js';
 import { ExitCode } from '../../errors.js';
-import { type Batch, enumerate } from '../../keys/enumerate.js';
+
 import type { Masters } from '../../keys/masters.js';
 import { named } from '../../keys/names.js';
+import { type Batch, walkKeys } from '../../keys/walk.js';
 import { emit, emitLine } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import { VALUE_TYPES } from '../../redis/key-fact.js';
+import { addPace, type PaceFlags } from '../pace.js';
 import { renderKeys, renderLsSummary } from './render-ls.js';
 import {
   addTarget,
   atTarget,
-  dbOf,
   keyName,
   place,
   type TargetFlags,
   targetsOf,
   wantedBy,
+  whereOf,
 } from './targets.js';
 
-interface Flags extends TargetFlags {
+interface Flags extends TargetFlags, PaceFlags {
   type?: string;
   limit?: string;
   size?: boolean;
@@ -35,7 +37,7 @@ export function registerLs(topic: Command, context: Context): void {
     .command('ls')
     .description('keys that match a pattern, with type and time to live')
     .argument('<pattern>', "a glob such as 'asl:llm:*', in quotes");
-  addTarget(command)
+  addPace(addTarget(command))
     .addOption(typeOption())
     .option('--size', 'with the memory that each takes (MEMORY USAGE, an estimate by samples)')
     .option('-n, --limit <n>', `at most so many; 0: all (default: ${PAGE} on a terminal, else all)`)
@@ -43,7 +45,7 @@ export function registerLs(topic: Command, context: Context): void {
       'after',
       `
 Reads only. Keys are streamed as SCAN finds them, in no order; memory does not grow. A key that is
-there all the time is found; one that is found twice is so because the server's table has shrunk.
+there all the time is found, and once; one may come twice while slots of a cluster move.
 A pattern without a wildcard means the one key of that name.
 
 In a pipe, one line a key, tab-separated: key, type, milliseconds to live (empty: it never expires),
@@ -128,8 +130,8 @@ export async function ls(context: Context, { pattern, flags, limit }: Request): 
   try {
     for (const target of targets) {
       if (!summary.complete) break;
-      const found = await atTarget(context, target, dbOf(flags), (masters) =>
-        enumerate(masters, wanted, (batch) => out.take(masters, batch), context.signal),
+      const found = await atTarget(context, target, whereOf(flags), (masters) =>
+        walkKeys(masters, wanted, (batch) => out.take(masters, batch), context.signal),
       );
       summary.complete = found.complete;
       summary.unreadable += found.unreadable;

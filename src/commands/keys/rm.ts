@@ -6,7 +6,7 @@ import { meansAll } from '../../keys/pattern.js';
 import { addChangeFlags, type ChangeFlags, changeOrPreview, refuseWords } from './change.js';
 import { resumeChange } from './change-run.js';
 import { queuePrefixes } from './queue-prefixes.js';
-import { addTarget, dbOf, oneTarget, type TargetFlags, wantedBy } from './targets.js';
+import { addTarget, oneTarget, type TargetFlags, wantedBy, whereOf } from './targets.js';
 
 interface Flags extends ChangeFlags, TargetFlags {
   all?: boolean;
@@ -59,7 +59,7 @@ async function rm(context: Context, pattern: string | undefined, flags: Flags): 
     {
       action: 'rm',
       target,
-      db: dbOf(flags),
+      where: whereOf(flags),
       what: flags.all ? 'all keys' : `keys ${pattern}`,
       select: matching(wanted, queuePrefixes(config, target)),
       guard: (selection) => guard(selection, flags),

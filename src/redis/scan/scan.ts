@@ -133,6 +133,7 @@ class Scan {
           ? 'the server has been restarted since, or another one has taken its place'
           : 'the server does not tell whether it is still the same process',
       );
+    if (options.evicting) this.#state.evicted = undefined;
     if (current !== 0) await select(control, current);
     this.#plan = await planQuestions(control, options);
     this.#guard = new Guard(control, this.#pace, this.#state, cluster);
@@ -286,7 +287,7 @@ class Scan {
       this.#lost(new TimeoutError(this.options.timeout));
   }
 
-  #batch(progress: Progress): void {
+  #batch(progress: Progress): Promise<unknown> | undefined {
     const now = performance.now();
     const { progress: onProgress, position } = this.hooks;
     if (onProgress && now - this.#reported.at >= PROGRESS_EVERY) {
@@ -303,6 +304,7 @@ class Scan {
       const found = this.#position();
       if (found) position(found);
     }
+    return this.hooks.batch?.();
   }
 
   /** Null where the server does not say which process it is. */
