@@ -96,6 +96,8 @@ it('goes on after slots have moved to another master', async () => {
   for (let at = 0; at < 70; at += 1) {
     await command(source.port, `MIGRATE 127.0.0.1 ${target.port} {moved}:${at} 0 5000`);
   }
+  const { items } = await keys('ls', '{moved}:*');
+  expect(new Set(items.map(({ key }) => key)).size).toBe(200);
   const shown = await keys('show', '{moved}:3');
   expect(shown.result.entries).toEqual([{ value: 'x' }]);
   const { code, result } = await keys('rm', '{moved}:*', '--yes');

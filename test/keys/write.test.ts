@@ -7,6 +7,7 @@ import { walkKeys } from '../../src/keys/walk.js';
 import { redisTarget } from '../../src/redis/target.js';
 import { fill } from '../commands/keys-estate.js';
 import { type RedisServer, startRedis } from '../servers/redis.js';
+import { until } from '../servers/wait.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -23,6 +24,7 @@ beforeEach(() => redis.flushall());
 const target = () =>
   redisTarget({ ...configSchema.parse({ redis: { main: server.url } }), file: undefined }, 'main');
 const LIMITS = { timeout: 5_000 };
+const ASK = { facts: true, sizes: false };
 
 it('before Redis 7 a script sets a TTL where there is none, and only there', async () => {
   await redis.set('never', 'x');
@@ -80,16 +82,15 @@ it('names every key that is there all along once while others come and go, a slo
 it('ends at the batch that is enough, on all masters, and when it is interrupted', async () => {
   await fill(redis, 'stay:', 20_000);
   let batches = 0;
-  const ask = { facts: true, sizes: false };
   const enough = await withMasters(target(), LIMITS, (masters) =>
-    walkKeys(masters, ask, () => ++batches < 3, new AbortController().signal),
+    walkKeys(masters, ASK, () => ++batches < 3, new AbortController().signal),
   );
   expect([batches, enough.complete]).toEqual([3, false]);
   expect(enough.looked_at).toBeGreaterThan(0);
   expect(enough.looked_at).toBeLessThan(20_000);
   const controller = new AbortController();
   const interrupted = await withMasters(target(), LIMITS, (masters) =>
-    walkKeys(masters, ask, () => controller.abort(), controller.signal),
+    walkKeys(masters, ASK, () => controller.abort(), controller.signal),
   );
   expect(interrupted.complete).toBe(false);
 });
@@ -99,7 +100,7 @@ it('what its taker throws ends it', async () => {
   const walk = withMasters(target(), LIMITS, (masters) =>
     walkKeys(
       masters,
-      { facts: true, sizes: false },
+      ASK,
       async () => {
         await redis.ping();
         throw new Error('the disk is full');
@@ -118,6 +119,7 @@ it('goes on while the server evicts: who makes room must find the keys', async (
   const own = new Redis(small.url);
   onTestFinished(() => own.disconnect());
   await fill(own, 'a:', 2_000);
+  const evicted = async () => Number(/evicted_keys:(\d+)/.exec(await own.info('stats'))?.[1]);
   let going = true;
   const evicting = (async () => {
     for (let at = 0; going; at += 1) await own.set(`b:${at}`, 'x'.repeat(5_000));
@@ -126,8 +128,11 @@ it('goes on while the server evicts: who makes room must find the keys', async (
     { ...configSchema.parse({ redis: { main: small.url } }), file: undefined },
     'main',
   );
-  const found = await withMasters(redisTo, { ...LIMITS, pace: { duty: 0.01 } }, (masters) =>
-    walkKeys(masters, { facts: true, sizes: false }, () => {}, new AbortController().signal),
+  const began = performance.now();
+  // Long enough for several looks at the server, one a second.
+  const late = async () => performance.now() - began > 2_500 && (await evicted()) > 100;
+  const found = await withMasters(redisTo, LIMITS, (masters) =>
+    walkKeys(masters, ASK, () => until(late), new AbortController().signal),
   );
   going = false;
   await evicting;
