@@ -8,21 +8,18 @@ import { type Journal, readJournal } from '../../keys/bulk/journal.js';
 import {
   type ChangeRecord,
   changeFolder,
-  claimChange,
   findOpen,
   finish,
-  forget,
   type KeyAction,
-  newId,
   noCounts,
-  prune,
+  pruneChanges,
   storeRecord,
 } from '../../keys/bulk/store.js';
 import { openWrite } from '../../keys/bulk/write.js';
 import { startProgress } from '../../output/progress.js';
 import { type Consent, consent } from '../../prompt.js';
 import { describe, type RedisTarget, redisTarget } from '../../redis/target.js';
-import { identify } from '../../state/identity.js';
+import { claimChange, forget, newId } from '../../state/changes.js';
 import type { Change } from './change.js';
 import { report, resumeCommand } from './change-report.js';
 import { atTarget } from './targets.js';
@@ -35,9 +32,9 @@ export interface How extends Consent {
 /** Chooses the keys, asks, and changes them; reports as it goes and sets the exit code. */
 export async function changeKeys(context: Context, change: Change, how: How): Promise<void> {
   const { state, now } = context;
-  prune(state, now());
+  pruneChanges(state, now());
   const id = newId(change.action, now());
-  const lock = claimChange(state, id, self(context));
+  const lock = claimChange(changeFolder(state, id), id, context.host.pid);
   let stored = false;
   try {
     const record = await choose(context, change, id, how);
@@ -49,7 +46,7 @@ export async function changeKeys(context: Context, change: Change, how: How): Pr
     await work(context, record, change.target, how);
   } finally {
     lock.release();
-    if (!stored) forget(state, id);
+    if (!stored) forget(changeFolder(state, id));
   }
 }
 
@@ -65,7 +62,7 @@ export async function resumeChange(
 ): Promise<void> {
   const named = typeof resume === 'string' ? resume : undefined;
   const { id } = findOpen(context.state, action, named);
-  const lock = claimChange(context.state, id, self(context));
+  const lock = claimChange(changeFolder(context.state, id), id, context.host.pid);
   try {
     // It may have been finished by the process that had it until now.
     const record = findOpen(context.state, action, id);
@@ -214,10 +211,4 @@ function resumable(error: unknown, record: ChangeRecord): unknown {
     error.message,
     `${before}go on with: ${resumeCommand(record)}`,
   );
-}
-
-function self({ host }: Context) {
-  const identity = identify(host.pid);
-  if (!identity) throw new Error('this process cannot be identified');
-  return identity;
 }
