@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { configured } from '../health/estate.js';
-import { type ClusterEstate, startCluster } from '../servers/cluster.js';
+import { type ClusterEstate, nodeId, startCluster } from '../servers/cluster.js';
 import { command } from '../servers/command.js';
 import type { RedisServer } from '../servers/redis.js';
 import { startSentinel } from '../servers/sentinel.js';
@@ -77,9 +77,7 @@ it('goes on after slots have moved to another master', async () => {
   const slot = Number(
     (await command(cluster.masters[0]?.port ?? 0, 'CLUSTER KEYSLOT {moved}')).slice(1),
   );
-  const ids = await Promise.all(
-    cluster.masters.map(async ({ port }) => (await command(port, 'CLUSTER MYID')).split('\r\n')[1]),
-  );
+  const ids = await Promise.all(cluster.masters.map(nodeId));
   const counts = await Promise.all(
     cluster.masters.map(async ({ port }) => Number((await command(port, 'DBSIZE')).slice(1))),
   );

@@ -47,6 +47,8 @@ export interface ScanPosition {
   format: 1;
   /** Another process hashes with another seed: positions are worth nothing there. */
   run_id: string;
+  /** What the node had of the cluster's slots at the start; null on a server of its own. */
+  slots: string | null;
   databases: DatabasePosition[];
 }
 
@@ -125,6 +127,8 @@ export interface ScanEnd {
   /** What happened, in words; '' when done. */
   detail: string;
   databases: DatabaseEnd[];
+  /** Slots of the cluster came or went: keys may be missing, or be counted here and on another node. */
+  slots_moved: boolean;
   /** Sizes are estimates from STRLEN, HLEN...: not MEMORY USAGE. */
   estimated: boolean;
   missing: Missing[];
