@@ -34,6 +34,8 @@ export interface Walked {
   unreadable: number;
   /** The user may not ask for sizes, or the server cannot tell them. */
   no_sizes: boolean;
+  /** Slots of the cluster came or went meanwhile: keys of them may be missing, or come twice. */
+  slots_moved: boolean;
 }
 
 /** Returns false when it has enough. */
@@ -41,8 +43,8 @@ type Take = (batch: Batch) => unknown;
 
 /**
  * Hands the keys of all masters to `take`, batch by batch, all masters at the same time; a master is asked for
- * no more until its batch is taken. Every key that is there all along comes once; only while slots of a
- * cluster move may one come from both sides. Ends at a batch's boundary when the signal is aborted. Throws
+ * no more until its batch is taken. Every key that is there all along comes once, unless slots of a cluster
+ * move. Ends at a batch's boundary when the signal is aborted. Throws
  * `connect` when a server is lost, loads or changes its role: half of the keys are no answer.
  */
 export async function walkKeys(
@@ -76,7 +78,8 @@ async function one(masters: Masters, key: string, wanted: Wanted, take: Take): P
   const found = await look(masters, master, [key], { ...wanted, facts: true });
   const { keys, unreadable, vanished, no_sizes } = found;
   await take({ master, keys, unreadable });
-  return { looked_at: 1, complete: true, vanished, unreadable: unreadable.length, no_sizes };
+  const whole = { looked_at: 1, complete: true, slots_moved: false };
+  return { ...whole, vanished, unreadable: unreadable.length, no_sizes };
 }
 
 function sum(a: Walked, b: Walked): Walked {
@@ -86,6 +89,7 @@ function sum(a: Walked, b: Walked): Walked {
     vanished: a.vanished + b.vanished,
     unreadable: a.unreadable + b.unreadable,
     no_sizes: a.no_sizes || b.no_sizes,
+    slots_moved: a.slots_moved || b.slots_moved,
   };
 }
 
@@ -132,9 +136,10 @@ async function walk(
 }
 
 /** It was ended before it had begun. */
-const NOTHING = { looked_at: 0, complete: false };
+const NOTHING = { looked_at: 0, complete: false, slots_moved: false };
 
-function walked({ address }: Master, { reason, detail, databases, missing }: ScanEnd) {
+function walked({ address }: Master, scanned: ScanEnd) {
+  const { reason, detail, databases, missing, slots_moved } = scanned;
   if (reason !== 'done' && reason !== 'aborted') {
     throw new CacheOpsError('connect', `${address}: ${detail}; not all keys were looked at`);
   }
@@ -145,7 +150,7 @@ function walked({ address }: Master, { reason, detail, databases, missing }: Sca
   const [end] = databases;
   const { keys_before = null, done = 0, complete = false, short = false } = end ?? {};
   const looked_at = keys_before === null || done === null ? null : Math.round(keys_before * done);
-  return { looked_at, complete: complete && !short };
+  return { looked_at, complete: complete && !short, slots_moved };
 }
 
 /** Holds the keys that have come until they are taken: those of a few batches. */

@@ -118,6 +118,7 @@ const auditResult = z.object({
       /** Sessions whose messages could not be counted. */
       uncounted: z.number(),
       no_sizes: z.boolean(),
+      slots_moved: z.boolean(),
     }),
   ),
 });
@@ -157,7 +158,8 @@ async function audit(context: Context, name: string | undefined, flags: Flags): 
   });
   await emit(context, result, (shown) => renderAudit(shown, context.stdout.isTTY));
   if (targets.some(({ violating }) => violating > 0)) context.exitCode = ExitCode.bad;
-  else if (targets.some(({ unreadable }) => unreadable > 0)) context.exitCode = ExitCode.partial;
+  else if (targets.some((seen) => seen.unreadable > 0 || seen.slots_moved))
+    context.exitCode = ExitCode.partial;
 }
 
 function toResult({ target, db }: Masters, found: Audited): AuditResult['targets'][number] {

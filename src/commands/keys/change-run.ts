@@ -16,6 +16,7 @@ import {
   storeRecord,
 } from '../../keys/bulk/store.js';
 import { openWrite } from '../../keys/bulk/write.js';
+import { say } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import { type Consent, consent } from '../../prompt.js';
 import { describe, type RedisTarget, redisTarget } from '../../redis/target.js';
@@ -117,6 +118,11 @@ async function choose(
         });
         signal.throwIfAborted();
         guard(selection);
+        if (selection.slots_moved)
+          say(
+            context,
+            'slots of the cluster moved meanwhile: run it again for keys that it missed',
+          );
         await file.sync();
         const { environment } = await context.config();
         return {

@@ -86,6 +86,7 @@ const impactResult = z.extend(place, {
   refused: z.nullable(z.string()),
   unreadable: z.number(),
   no_sizes: z.boolean(),
+  slots_moved: z.boolean(),
   looked_at: z.nullable(z.number()),
   complete: z.boolean(),
 });

@@ -45,13 +45,13 @@ export function registerLs(topic: Command, context: Context): void {
       'after',
       `
 Reads only. Keys are streamed as SCAN finds them, in no order; memory does not grow. A key that is
-there all the time is found, and once; one may come twice while slots of a cluster move.
+there all the time is found, and once, unless slots of a cluster move, which it says.
 A pattern without a wildcard means the one key of that name.
 
 In a pipe, one line a key, tab-separated: key, type, milliseconds to live (empty: it never expires),
 bytes, target, db. --json writes one line a key ("type": "item") and a summary; the type of the
 key is "key_type", and "key_base64" is there when its name is not UTF-8.
-Exit 4 when keys were hidden by the ACL of this user.
+Exit 4 when keys were hidden by the ACL of this user, or slots of the cluster moved meanwhile.
 
 Examples:
   $ cache-ops keys ls 'asl:llm:*'
@@ -98,6 +98,7 @@ const lsSummary = z.object({
   unreadable: z.number(),
   /** Sizes were asked for, and the server does not tell them to this user. */
   no_sizes: z.boolean(),
+  slots_moved: z.boolean(),
 });
 export type LsSummary = z.infer<typeof lsSummary>;
 
@@ -125,6 +126,7 @@ export async function ls(context: Context, { pattern, flags, limit }: Request): 
     complete: true,
     unreadable: 0,
     no_sizes: false,
+    slots_moved: false,
   };
   const out = await writer(context, summary, limit);
   try {
@@ -136,6 +138,7 @@ export async function ls(context: Context, { pattern, flags, limit }: Request): 
       summary.complete = found.complete;
       summary.unreadable += found.unreadable;
       summary.no_sizes ||= found.no_sizes;
+      summary.slots_moved ||= found.slots_moved;
       summary.looked_at = sum(summary.looked_at, found.looked_at);
     }
   } finally {
@@ -144,7 +147,7 @@ export async function ls(context: Context, { pattern, flags, limit }: Request): 
   const result = lsSummary.parse(summary);
   if (context.settings.json) emitLine(context, { type: 'summary', ...result });
   else await emit(context, result, renderLsSummary);
-  if (summary.unreadable > 0) context.exitCode = ExitCode.partial;
+  if (summary.unreadable > 0 || summary.slots_moved) context.exitCode = ExitCode.partial;
 }
 
 const sum = (a: number | null, b: number | null) => (a === null || b === null ? null : a + b);

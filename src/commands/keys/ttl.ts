@@ -14,7 +14,7 @@ import { count, ms, percent } from '../../output/format.js';
 import { startProgress } from '../../output/progress.js';
 import { addPace, type PaceFlags } from '../pace.js';
 import { typeOption } from './ls.js';
-import { hidden } from './render-ls.js';
+import { hidden, moving } from './render-ls.js';
 import {
   addTarget,
   atTarget,
@@ -159,6 +159,7 @@ const patternResult = z.object({
       looked_at: z.nullable(z.number()),
       complete: z.boolean(),
       unreadable: z.number(),
+      slots_moved: z.boolean(),
     }),
   ),
 });
@@ -183,14 +184,14 @@ async function ttlOfPattern(context: Context, pattern: string, flags: Flags): Pr
     progress.stop();
   }
   await emit(context, patternResult.parse({ pattern, targets }), renderHistogram);
-  if (targets.some(({ unreadable }) => unreadable > 0)) context.exitCode = ExitCode.partial;
+  if (targets.some((seen) => seen.unreadable > 0 || seen.slots_moved))
+    context.exitCode = ExitCode.partial;
 }
 
 function renderHistogram({ pattern, targets }: PatternResult): Block[] {
   return targets.flatMap((found): Block[] => {
-    const { target, keys, no_ttl, buckets, examples, unreadable, complete } = found;
-    if (keys === 0)
-      return [{ note: `${target}: no key matches ${pattern}.` }, ...hiddenOf(unreadable)];
+    const { target, keys, no_ttl, buckets, examples, complete } = found;
+    if (keys === 0) return [{ note: `${target}: no key matches ${pattern}.` }, ...remarksOf(found)];
     let above = 0;
     const rows = buckets.map(({ up_to_ms, keys: count_ }) => {
       const label =
@@ -219,7 +220,7 @@ function renderHistogram({ pattern, targets }: PatternResult): Block[] {
             },
           ]
         : []),
-      ...hiddenOf(unreadable),
+      ...remarksOf(found),
       ...(complete
         ? []
         : [{ note: 'Interrupted: not all keys were looked at.', tone: 'warn' as const }]),
@@ -227,4 +228,6 @@ function renderHistogram({ pattern, targets }: PatternResult): Block[] {
   });
 }
 
-const hiddenOf = (unreadable: number) => (unreadable > 0 ? [hidden(unreadable)] : []);
+function remarksOf({ unreadable, slots_moved }: PatternResult['targets'][number]): Block[] {
+  return [...(unreadable > 0 ? [hidden(unreadable)] : []), ...(slots_moved ? [moving()] : [])];
+}
