@@ -1,12 +1,15 @@
 // Type, size and time to live of every key: cache-ops's scan, redis-cli --memkeys, ioredis pipelines and the
 // server's floor. Whole processes in turn on one Redis.
-// node bench/memory/live.mjs [runs] [keys] [local|delay|gentle]
+// node bench/memory/live.mjs [runs] [keys] [command|local|delay|gentle]
+// `command`: the whole `memory bigkeys` as dist/ has it (npm run build); the others: the scan alone.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { load, quantile, spread, table } from '../lib/figures.mjs';
 import { connect } from '../lib/resp.mjs';
-import { run } from '../lib/run.mjs';
+import { bin, run } from '../lib/run.mjs';
 import { beside } from '../queues/beside.mjs';
 import { redisServer, startRedis } from '../servers.mjs';
 import { buildScan } from './run-scan.mjs';
@@ -14,7 +17,7 @@ import { seedCorpus } from './seed.mjs';
 
 const runs = Number(process.argv[2] ?? 5);
 const keys = Number(process.argv[3] ?? 1_000_000);
-const parts = process.argv[4] ? [process.argv[4]] : ['local', 'delay', 'gentle'];
+const parts = process.argv[4] ? [process.argv[4]] : ['command', 'local', 'delay', 'gentle'];
 const here = dirname(new URL(import.meta.url).pathname);
 /** Keys of the slice that redis-cli is given over a slow network: all of them take it minutes. */
 const SLICE = 20_000;
@@ -26,6 +29,13 @@ const before = load();
 
 /** `keys` of what was measured is checked: a scan that misses some is no faster. */
 const WAYS = {
+  async command(port) {
+    const cwd = mkdtempSync(join(tmpdir(), 'cache-ops-bench-'));
+    const env = { REDIS_URL: `redis://127.0.0.1:${port}`, XDG_STATE_HOME: cwd };
+    const { ms, mb, stdout } = await run([bin, 'memory', 'bigkeys', '--json'], { cwd, env });
+    rmSync(cwd, { recursive: true });
+    return { ms, mb, keys: JSON.parse(stdout).totals.keys };
+  },
   async scan(port, options = {}) {
     const settings = JSON.stringify({ file: built.file, port, ...options });
     const { mb, stdout } = await run([join(here, 'run-scan.mjs'), settings]);
@@ -79,17 +89,19 @@ const ratio = (over, under) =>
     3,
   );
 
-async function local() {
-  const results = await inTurn({
-    scan: () => measured('scan', server.port, keys),
-    floor: () => measured('floor', server.port, keys),
-    ioredis: () => measured('ioredis', server.port, keys),
-    'redis-cli': () => measured('redis-cli', server.port, keys),
-  });
+/** Of types, sizes, times to live, the tree of prefixes and the largest keys, by whole processes. */
+const command = () => sideBySide('command', 'memory bigkeys');
+const local = () => sideBySide('scan', 'scan');
+
+async function sideBySide(own, name) {
+  const ways = [own, 'floor', 'ioredis', 'redis-cli'];
+  const results = await inTurn(
+    Object.fromEntries(ways.map((way) => [way, () => measured(way, server.port, keys)])),
+  );
   table(
     ['every key, loopback', 's', 'client CPU, s', 'peak memory, MB'],
-    Object.entries(results).map(([name, found]) => [
-      name,
+    Object.entries(results).map(([way, found]) => [
+      way,
       seconds(found),
       found[0].cpu
         ? spread(
@@ -100,13 +112,13 @@ async function local() {
       found[0].mb ? spread(found.map(({ mb }) => mb)) : '',
     ]),
   );
-  const { scan, floor, ioredis } = results;
+  const { floor, ioredis } = results;
   table(
     ['ratio of the pairs', 'x', 'bar'],
     [
-      ['scan / redis-cli 7.0 --memkeys', ratio(scan, results['redis-cli']), '0.25'],
-      ['scan / ioredis pipelines', ratio(scan, ioredis), '0.35'],
-      ["scan / the server's floor", ratio(scan, floor), '1.15'],
+      [`${name} / redis-cli 7.0 --memkeys`, ratio(results[own], results['redis-cli']), '0.25'],
+      [`${name} / ioredis pipelines`, ratio(results[own], ioredis), '0.35'],
+      [`${name} / the server's floor`, ratio(results[own], floor), '1.15'],
     ],
   );
 }
@@ -209,7 +221,7 @@ async function gentle() {
   );
 }
 
-for (const part of parts) await { local, delay, gentle }[part]();
+for (const part of parts) await { command, local, delay, gentle }[part]();
 process.stdout.write(`\n${keys} keys, ${runs} runs, ${before} before, ${load()} after\n`);
 built.remove();
 await server.stop();

@@ -12,7 +12,9 @@ export function register(command: Command, context: Context): void {
     `
 A pattern is a glob of Redis: * is any text, ? one byte, [abc] and [a-z] one of these bytes; a
 backslash before one of them means the character itself. Put it in quotes, or the shell expands it.
-Keys are found by SCAN, on a cluster on all masters at once; KEYS is never used.
+Keys are found by SCAN with several cursors, on a cluster on all masters at once; KEYS is never used.
+A second connection measures what other clients wait for: the scan slows down by itself. It ends with
+5 when a server loads or fails over meanwhile.
 
 Examples:
   $ cache-ops keys ls 'asl:llm:*' --limit 20       with type and TTL

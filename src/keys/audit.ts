@@ -1,11 +1,12 @@
 import type { KeyRule } from '../config/schema.js';
 import { bytesText, spanText } from '../words.js';
-import { type Batch, type Enumerated, enumerate, type FoundKey } from './enumerate.js';
+import type { FoundKey } from './look.js';
 import type { Master, Masters } from './masters.js';
 import type { QueueKeys } from './queue-keys.js';
 import type { RuleMatch, Rules } from './rules.js';
 import { messagesIn } from './session.js';
 import { type Shape, Shapes } from './shapes.js';
+import { type Batch, type Walked, walkKeys } from './walk.js';
 
 /** What can be wrong with a key, in the order of a report. */
 export const FINDINGS = [
@@ -32,7 +33,7 @@ export interface Finding {
   examples: { key: string; detail: string | null }[];
 }
 
-export interface Audited extends Enumerated {
+export interface Audited extends Walked {
   /** Keys that have been judged. */
   judged: number;
   /** Those with at least one finding. */
@@ -59,7 +60,7 @@ interface AuditOptions {
 export async function auditKeys(masters: Masters, options: AuditOptions): Promise<Audited> {
   const audit = new Audit(masters, options);
   const wanted = { facts: true, sizes: true };
-  const found = await enumerate(masters, wanted, (batch) => audit.take(batch), options.signal);
+  const found = await walkKeys(masters, wanted, (batch) => audit.take(batch), options.signal);
   return { ...found, ...audit.result() };
 }
 
@@ -98,7 +99,7 @@ class Audit {
     onProgress?.(this.#judged);
   }
 
-  result(): Omit<Audited, keyof Enumerated> {
+  result(): Omit<Audited, keyof Walked> {
     const findings = [...this.#findings.values()].sort(
       (a, b) => FINDINGS.indexOf(a.kind) - FINDINGS.indexOf(b.kind) || b.keys - a.keys,
     );

@@ -9,6 +9,7 @@ import {
 } from '../redis/channel.js';
 import { parseInfo } from '../redis/info.js';
 import { type Reply, ReplyError } from '../redis/resp.js';
+import type { PaceOptions } from '../redis/scan/types.js';
 import { type Access, label, parseHostPort, type RedisTarget } from '../redis/target.js';
 import { DiscoveryError, findNodes } from '../redis/topology.js';
 
@@ -26,6 +27,11 @@ export type KeyCommand = readonly (string | number)[];
 export interface Masters {
   target: string;
   db: number;
+  cluster: boolean;
+  /** Milliseconds to open a connection and to wait for an answer. */
+  timeout: number;
+  /** How gently keys are looked for. */
+  pace: Partial<PaceOptions>;
   nodes: readonly [Master, ...Master[]];
   /** Sends commands on a key each and returns their replies in order; a key that is elsewhere is followed there. */
   ask(node: Master, commands: readonly KeyCommand[]): Promise<Reply[]>;
@@ -36,6 +42,7 @@ export interface Masters {
 interface Options extends Limits {
   /** Another database than the target's own. */
   db?: number | undefined;
+  pace?: Partial<PaceOptions>;
 }
 
 /**
@@ -44,7 +51,7 @@ interface Options extends Limits {
  */
 export async function withMasters<T>(
   target: RedisTarget,
-  { db, ...limits }: Options,
+  { db, pace = {}, ...limits }: Options,
   work: (masters: Masters) => Promise<T>,
 ): Promise<T> {
   if (target.kind === 'cluster' && db) {
@@ -64,6 +71,9 @@ export async function withMasters<T>(
     return await work({
       target: target.name,
       db: db ?? target.nodeAccess.db ?? 0,
+      cluster: target.kind === 'cluster',
+      timeout: limits.timeout,
+      pace,
       nodes,
       ask: (node, commands) => ask(node, commands, openAt),
       async owner(key) {

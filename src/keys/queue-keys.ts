@@ -1,7 +1,8 @@
 import { isQueue, look } from '../queues/bullmq/discover.js';
 import { ReplyError } from '../redis/resp.js';
-import { enumerate } from './enumerate.js';
+
 import type { Masters } from './masters.js';
+import { walkKeys } from './walk.js';
 
 /** The BullMQ queues of a Redis, to tell their keys from others. */
 export interface QueueKeys {
@@ -38,7 +39,7 @@ export async function findQueueKeys(
       if (hidden || isQueue(mark)) queues.add(name.slice(0, -END.length));
     }
   };
-  await enumerate(masters, wanted, take, signal);
+  await walkKeys(masters, wanted, take, signal);
   signal.throwIfAborted();
   return {
     queueOf(key) {

@@ -1,5 +1,5 @@
 import type { Reply } from '../redis/resp.js';
-import type { FoundKey } from './enumerate.js';
+import type { FoundKey } from './look.js';
 import type { Master, Masters } from './masters.js';
 
 /** A session of this size or more is not fetched to be counted. */

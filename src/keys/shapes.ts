@@ -1,3 +1,4 @@
+import { idStart } from '../memory/tally/segment.js';
 import { fromBytes } from './names.js';
 
 /** Keys that are alike but for their ids: `asl:llm:{id}`. */
@@ -14,9 +15,7 @@ export interface Shape {
 const DEEPEST = 8;
 const LONGEST = 40;
 
-const ID = /^(\d+|[0-9a-f]{8}-[0-9a-f-]{27}|(?=.*\d)[0-9a-f]{8,}|(?=.*\d)[\w-]{12,}|.*@.*)$/i;
-
-/** The parts of a key's name between colons, ids and hashes collapsed to `{id}`. */
+/** The parts of a key's name between colons, ids and hashes collapsed to `{id}` as in memory reports. */
 export function shapeOf(key: string): string {
   // Enough for all parts that count; a name is cut before it is taken apart.
   const parts = key.slice(0, DEEPEST * 256).split(':');
@@ -25,7 +24,9 @@ export function shapeOf(key: string): string {
 }
 
 function collapse(part: string): string {
-  return part.length > LONGEST || ID.test(part) ? '{id}' : part;
+  if (part.length > LONGEST) return '{id}';
+  const id = idStart(part, 0, part.length);
+  return id < 0 ? part : `${part.slice(0, id)}{id}`;
 }
 
 /** Counts keys by their shapes; of any number of keys only so many groups are held. */

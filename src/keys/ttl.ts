@@ -1,5 +1,6 @@
-import { type Enumerated, enumerate, type FoundKey } from './enumerate.js';
+import type { FoundKey } from './look.js';
 import type { Masters } from './masters.js';
+import { type Walked, walkKeys } from './walk.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -7,7 +8,7 @@ const DAY = 24 * HOUR;
 /** Up to so many milliseconds to live; beyond the last one, and never. */
 const BOUNDS = [60_000, 10 * 60_000, HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 30 * DAY];
 
-interface TtlHistogram extends Enumerated {
+interface TtlHistogram extends Walked {
   keys: number;
   no_ttl: number;
   shortest_ms: number | null;
@@ -46,7 +47,7 @@ export async function ttlHistogram(
     const bucket = buckets.find(({ up_to_ms }) => up_to_ms === null || ttl_ms <= up_to_ms);
     if (bucket) bucket.keys += 1;
   };
-  const found = await enumerate(
+  const found = await walkKeys(
     masters,
     { ...wanted, facts: true, sizes: false },
     ({ keys }) => {

@@ -75,23 +75,30 @@ export async function serversOf(
     const masters = nodes.filter(({ role }) => role === 'master');
     if (!replica) return masters.map(({ access }) => access);
     const replicas = nodes.filter(({ role }) => role === 'replica');
-    // Which replica is whose is not known here: of a cluster all are needed to have every slot.
-    if (target.kind === 'cluster' || replicas.length === 0) {
-      throw new CacheOpsError(
-        'usage',
-        target.kind === 'cluster'
-          ? '--replica: on a cluster name a replica by its URL'
-          : `${target.name} has no replica`,
-        'without --replica the master is read, and slowed down for as soon as others wait for it',
-      );
+    if (target.kind !== 'cluster') {
+      const [first] = replicas;
+      if (!first) throw noReplica(target.name);
+      return [first.access];
     }
-    return replicas.slice(0, 1).map(({ access }) => access);
+    return masters.map(({ access }) => {
+      const address = label(access.endpoint);
+      const own = replicas.find(({ replicaOf }) => replicaOf === address);
+      if (!own) throw noReplica(address);
+      return own.access;
+    });
   } catch (error) {
     const [seed] = target.seeds;
     if (!seed) throw error;
     throw await connectError(target, seed, error, limits);
   }
 }
+
+const noReplica = (of: string) =>
+  new CacheOpsError(
+    'usage',
+    `${of} has no replica that answers`,
+    'without --replica the master is read, and slowed down for as soon as others wait for it',
+  );
 
 async function one(
   target: RedisTarget,
@@ -134,7 +141,7 @@ async function one(
       tally: tally.toJSON(),
       done: end.reason === 'done',
     }));
-    const used_memory = await complete(access, tally, limits);
+    const used_memory = await complete(access, target.kind === 'cluster', tally, limits);
     return { address, tally, end, problem: problemOf(end), used_memory };
   } catch (error) {
     const told = await connectError(target, access, error, { timeout: limits.timeout });
@@ -148,18 +155,27 @@ function problemOf(end: ScanEnd): string {
   const short = end.databases.find((database) => database.short);
   if (short)
     return `far fewer keys came than database ${short.db} has: a proxy or an unknown server`;
+  if (end.slots_moved)
+    return 'slots of the cluster moved: some keys may be missing or counted twice';
   const lost = end.databases.reduce((sum, { moved }) => sum + moved, 0);
   return lost > 0 ? `${lost} keys moved to another node of the cluster meanwhile` : '';
 }
 
 /** Encoding, elements and idle time of the keys that are shown; how much the server uses. */
-async function complete(access: Access, tally: Tally, limits: Limits): Promise<number | null> {
+async function complete(
+  access: Access,
+  cluster: boolean,
+  tally: Tally,
+  limits: Limits,
+): Promise<number | null> {
   const kept = [...tally.kept()];
   try {
     const channel = await openChannel(access, { timeout: limits.timeout, withoutPing: true });
     try {
       const info = await channel.send('INFO', 'memory');
       channel.speakBytes();
+      // A replica sends readers away without it.
+      if (cluster) await channel.send('READONLY');
       const details = await describeKeys(channel, kept);
       for (const [at, key] of kept.entries()) Object.assign(key, details[at]);
       return typeof info === 'string' ? numberIn(parseInfo(info), 'used_memory') : null;

@@ -26,4 +26,6 @@ export interface KeyFact {
 /** Takes every key that a scan or a file yields. */
 export interface KeySink {
   add(fact: Readonly<KeyFact>): void;
+  /** A key of which nothing could be found out: gone, hidden by the ACL, or on another node of the cluster. */
+  skip?(key: string, why: 'vanished' | 'unreadable' | 'moved'): void;
 }

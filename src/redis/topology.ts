@@ -2,7 +2,7 @@ import { messageOf } from '../errors.js';
 import { type Channel, demand, type Limits, openChannel } from './channel.js';
 import { parseInfo } from './info.js';
 import { type Reply, ReplyError } from './resp.js';
-import { type Access, parseHostPort, type RedisTarget } from './target.js';
+import { type Access, label, parseHostPort, type RedisTarget } from './target.js';
 
 export type Role = 'master' | 'replica';
 
@@ -10,6 +10,8 @@ export type Role = 'master' | 'replica';
 export interface RedisNode {
   access: Access;
   role: Role;
+  /** The address of its master; of replicas of a cluster that serve reads. */
+  replicaOf?: string;
 }
 
 /** None of the sentinels, or none of the cluster's seeds, could tell the nodes: why each could not. */
@@ -45,9 +47,10 @@ export async function findNodes(target: RedisTarget, limits: Limits): Promise<Re
     const endpoints = await firstAnswer(seeds, limits, (channel, { endpoint }) =>
       askCluster(channel, 'host' in endpoint ? endpoint.host : ''),
     );
-    return endpoints.map(({ host, port, role }) => ({
+    return endpoints.map(({ host, port, role, replicaOf }) => ({
       access: { ...nodeAccess, endpoint: { host, port } },
       role,
+      ...(replicaOf && { replicaOf: label(replicaOf) }),
     }));
   }
   const [access] = seeds as [Access];
@@ -76,10 +79,14 @@ export async function askRole(channel: Channel): Promise<Role | 'sentinel' | und
   return name === 'master' || name === 'sentinel' ? name : undefined;
 }
 
-interface Found {
+interface HostPort {
   host: string;
   port: number;
+}
+
+interface Found extends HostPort {
   role: Role;
+  replicaOf?: HostPort;
 }
 
 async function firstAnswer(
@@ -157,20 +164,19 @@ async function askCluster(channel: Channel, seedHost: string): Promise<Found[]> 
   const found = new Map<string, Found>();
   for (const range of Array.isArray(slots) ? slots : []) {
     if (!Array.isArray(range)) continue;
-    range.slice(2).forEach((entry, index) => {
-      if (!Array.isArray(entry)) return;
+    const [master, ...replicas] = range.slice(2).flatMap((entry): [string, HostPort][] => {
+      if (!Array.isArray(entry)) return [];
       const [host, port, id] = entry;
-      found.set(String(id), {
-        // '?' is a host name that the cluster was told to announce and does not know.
-        host:
-          host === '?'
-            ? (listed.get(String(id))?.host ?? seedHost)
-            : // An empty or missing host is the one that was asked.
-              String(host ?? '') || seedHost,
-        port: Number(port),
-        role: index === 0 ? 'master' : 'replica',
-      });
+      const known = listed.get(String(id))?.host;
+      // '?' is a host name that the cluster was told to announce and does not know; an empty or missing
+      // one is that of the node that was asked.
+      const name = (host === '?' ? known : String(host ?? '')) || seedHost;
+      return [[String(id), { host: name, port: Number(port) }]];
     });
+    if (!master) continue;
+    found.set(master[0], { ...master[1], role: 'master' });
+    for (const [id, at] of replicas)
+      found.set(id, { ...at, role: 'replica', replicaOf: master[1] });
   }
   return [...new Map([...listed, ...found]).values()];
 }

@@ -1,5 +1,6 @@
 import { appendFileSync, closeSync, createReadStream, fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
+import type * as z from 'zod/mini';
 import { stateError, stateWrite } from './folder.js';
 
 /**
@@ -14,6 +15,20 @@ export async function* linesOf(path: string, start = 0): AsyncGenerator<string[]
     yield lines;
   }
   if (rest) yield [rest];
+}
+
+/** The JSON values of a file, one a line; a line that was cut off, or is none of them, counts for nothing. */
+export async function* valuesOf<T>(path: string, schema: z.ZodMiniType<T>): AsyncGenerator<T[]> {
+  for await (const lines of linesOf(path)) yield lines.flatMap((line) => parsed(line, schema));
+}
+
+function parsed<T>(line: string, schema: z.ZodMiniType<T>): T[] {
+  try {
+    const { data } = schema.safeParse(JSON.parse(line));
+    return data === undefined ? [] : [data];
+  } catch {
+    return [];
+  }
 }
 
 /** Not fsyncSync: a server is not to wait for the disk between two calls. */

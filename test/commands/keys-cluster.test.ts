@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { configured } from '../health/estate.js';
-import { type ClusterEstate, startCluster } from '../servers/cluster.js';
+import { type ClusterEstate, nodeId, startCluster } from '../servers/cluster.js';
 import { command } from '../servers/command.js';
 import type { RedisServer } from '../servers/redis.js';
 import { startSentinel } from '../servers/sentinel.js';
@@ -77,9 +77,7 @@ it('goes on after slots have moved to another master', async () => {
   const slot = Number(
     (await command(cluster.masters[0]?.port ?? 0, 'CLUSTER KEYSLOT {moved}')).slice(1),
   );
-  const ids = await Promise.all(
-    cluster.masters.map(async ({ port }) => (await command(port, 'CLUSTER MYID')).split('\r\n')[1]),
-  );
+  const ids = await Promise.all(cluster.masters.map(nodeId));
   const counts = await Promise.all(
     cluster.masters.map(async ({ port }) => Number((await command(port, 'DBSIZE')).slice(1))),
   );
@@ -96,10 +94,15 @@ it('goes on after slots have moved to another master', async () => {
   for (let at = 0; at < 70; at += 1) {
     await command(source.port, `MIGRATE 127.0.0.1 ${target.port} {moved}:${at} 0 5000`);
   }
+  const listed = await keys('ls', '{moved}:*');
+  expect(new Set(listed.items.map(({ key }) => key)).size).toBe(200);
+  expect([listed.code, listed.result.slots_moved]).toEqual([4, true]);
+  expect((await keys('rm', '{moved}:*', '--dry-run')).result.slots_moved).toBe(true);
   const shown = await keys('show', '{moved}:3');
   expect(shown.result.entries).toEqual([{ value: 'x' }]);
-  const { code, result } = await keys('rm', '{moved}:*', '--yes');
+  const { code, stderr, result } = await keys('rm', '{moved}:*', '--yes');
   expect([code, result.counts]).toEqual([0, { done: 200, gone: 0, raced: 0, refused: 0 }]);
+  expect(stderr).toContain('slots of the cluster moved meanwhile');
   for (const { port } of [target, source]) {
     await command(port, `CLUSTER SETSLOT ${slot} NODE ${ids[to]}`);
   }

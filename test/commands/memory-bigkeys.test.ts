@@ -86,6 +86,37 @@ describe('memory bigkeys', () => {
     expect(report.top[0]?.idle_s).toBeGreaterThanOrEqual(0);
   });
 
+  it('takes a name of a hundred levels through every form of the report', async () => {
+    const key = Array.from({ length: 100 }, (_, n) => `level${'abcdefghij'[n % 10]}`).join(':');
+    await redis.set(key, 'x'.repeat(1e6));
+    try {
+      const env = environment();
+      const { code, report } = await bigkeys(['--html', 'deep.html'], env);
+      expect([code, report.top[0]?.key]).toEqual([0, key]);
+      let [node, depth] = [report.tree, 0];
+      for (; node.children.length > 0; depth += 1) {
+        const next = node.children.find(({ pattern }) => key.startsWith(pattern));
+        if (!next) break;
+        expect(next.keys).toBe(1);
+        node = next;
+      }
+      expect([depth, node.bytes]).toEqual([12, report.top[0]?.bytes]);
+      expect(readFileSync(join(folder, 'deep.html'), 'utf8')).toContain(key);
+      for (const columns of [80, 40]) {
+        const shown = await runCli(['memory', 'bigkeys', '--depth', '200'], {
+          env,
+          columns,
+          tty: true,
+        });
+        expect([shown.code, shown.stdout.includes('level')]).toEqual([0, true]);
+      }
+      const rows = await runCli(['memory', 'show', '--format', 'csv', '--list', 'keys'], { env });
+      expect(rows.stdout).toContain(key);
+    } finally {
+      await redis.del(key);
+    }
+  });
+
   it('takes only what it is asked for', async () => {
     const { report } = await bigkeys(['--match', 'session:*', '--type', 'hash']);
     expect(report.totals.keys).toBe(KEYS / 3);

@@ -12,7 +12,9 @@ describe('the shape of a name', () => {
     ['token:V1StGXR8_Z5jdHi6B', 'token:{id}'],
     [Array(100).fill('level').join(':'), `${Array(8).fill('level').join(':')}:...`],
     ['x'.repeat(1_000_000), '{id}'],
-    ['k:\xff\x1b', 'k:\xff\x1b'],
+    ['order:user_4711', 'order:user_{id}'],
+    ['k:\xff', 'k:\xff'],
+    ['k:\x1b', 'k:{id}'],
   ])('%.40j is %.60j', (key, shape) => {
     expect(shapeOf(key)).toBe(shape);
   });

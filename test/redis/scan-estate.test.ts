@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { redisForTest } from '../commands/pinging.js';
-import { startCluster } from '../servers/cluster.js';
+import { startCluster, startReplica } from '../servers/cluster.js';
 import { command } from '../servers/command.js';
 import type { RedisServer } from '../servers/redis.js';
 import { until } from '../servers/wait.js';
@@ -36,28 +36,8 @@ describe('the servers of an estate', () => {
     expect(found.repeated.size).toBe(0);
 
     const [master] = cluster.masters as [RedisServer];
-    const replica = await redisForTest({
-      config: [
-        'cluster-enabled yes',
-        'cluster-node-timeout 1000',
-        'cluster-config-file nodes.conf',
-      ],
-    });
-    await command(replica.port, `CLUSTER MEET 127.0.0.1 ${master.port}`);
-    const id = String(await channels[0]?.send('CLUSTER', 'MYID'));
-    await until(
-      async () => (await command(replica.port, `CLUSTER REPLICATE ${id}`)).includes('OK'),
-      {
-        timeout: 20_000,
-      },
-    );
-    await until(
-      async () =>
-        (await command(replica.port, 'INFO replication')).includes('master_link_status:up'),
-      {
-        timeout: 20_000,
-      },
-    );
+    const replica = await startReplica(master);
+    onTestFinished(() => replica.stop());
     const [first, second] = await Promise.all([
       scan(master.port, { cluster: true }),
       scan(replica.port, { cluster: true, cursors: 4 }),

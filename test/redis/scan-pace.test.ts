@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Pace } from '../../src/redis/scan/pace.js';
+import { redisForTest } from '../commands/pinging.js';
 import { until } from '../servers/wait.js';
+import { connected, scan, sendAll } from './scanning.js';
 
 function started(options: ConstructorParameters<typeof Pace>[0], idle = 0.2) {
   const pace = new Pace(options);
@@ -50,5 +52,22 @@ describe('the pace of a scan', () => {
     observe(500, 500, 500, 500);
     expect(pace.allows(3)).toBe(true);
     expect(pace.worst).toBeCloseTo(499.8);
+  });
+});
+
+describe('a scan that works in slices', () => {
+  it('goes on when the last that it waited for is a part of the table without keys that match', async () => {
+    const redis = await redisForTest();
+    const channel = await connected(redis.port);
+    // Long names: the questions about one SCAN's keys take several writes, and slices end between them.
+    const long = 'long'.repeat(500);
+    const keys = Array.from({ length: 4_000 }, (_, index) => [
+      ...['SET', index % 8 ? `other:${index}` : `${long}${index}`, 'x'],
+    ]);
+    await sendAll(channel, keys);
+    for (let times = 0; times < 20; times += 1) {
+      const { end } = await scan(redis.port, { cursors: 16, match: 'long*', pace: { duty: 0.5 } });
+      expect(end.databases).toMatchObject([{ seen: 500, complete: true }]);
+    }
   });
 });

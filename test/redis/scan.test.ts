@@ -65,6 +65,7 @@ describe('a scan of one server', () => {
     expect(end.databases).toEqual([
       {
         db: 0,
+        done: 1,
         ...{ keys_before: 60_001, keys_after: 60_001, complete: true, short: false },
         ...{ seen: 60_001, vanished: 0, unreadable: 0, moved: 0, may_repeat: false },
       },

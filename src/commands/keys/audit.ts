@@ -10,12 +10,13 @@ import { findQueueKeys } from '../../keys/queue-keys.js';
 import { rulesOf } from '../../keys/rules.js';
 import { emit } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
+import { countText } from '../../words.js';
 import { addChangeFlags, type ChangeFlags, changeOrPreview, refuseWords } from './change.js';
 import { resumeChange } from './change-run.js';
 import { fixTtl } from './fix-ttl.js';
 import { queuePrefixes } from './queue-prefixes.js';
 import { renderAudit } from './render-audit.js';
-import { atTarget, dbOf, keyName, oneTarget, place, targetsOf } from './targets.js';
+import { atTarget, keyName, oneTarget, place, targetsOf, whereOf } from './targets.js';
 
 interface Flags extends ChangeFlags {
   examples?: string;
@@ -72,7 +73,7 @@ async function run(context: Context, name: string | undefined, flags: Flags): Pr
   }
   const config = await context.config();
   const target = oneTarget(config, name, 'keys audit <target> --fix-ttl');
-  await changeOrPreview(context, fixTtl(config, target, dbOf(flags)), flags);
+  await changeOrPreview(context, fixTtl(config, target, whereOf(flags)), flags);
 }
 
 const nullableBytes = z.nullable(z.number());
@@ -118,6 +119,7 @@ const auditResult = z.object({
       /** Sessions whose messages could not be counted. */
       uncounted: z.number(),
       no_sizes: z.boolean(),
+      slots_moved: z.boolean(),
     }),
   ),
 });
@@ -132,11 +134,11 @@ async function audit(context: Context, name: string | undefined, flags: Flags): 
   const began = context.now();
   const onProgress = (keys: number) => {
     const rate = Math.round((keys / Math.max(context.now() - began, 1)) * 1_000);
-    progress.say(`${keys.toLocaleString('en-US')} keys, ${rate.toLocaleString('en-US')} a second`);
+    progress.say(`${countText(keys)} keys, ${countText(rate)} a second`);
   };
   try {
     for (const target of targetsOf(config, name === undefined ? {} : { target: name })) {
-      await atTarget(context, target, dbOf(flags), async (masters) => {
+      await atTarget(context, target, whereOf(flags), async (masters) => {
         const { signal } = context;
         const queues = await findQueueKeys(masters, queuePrefixes(config, target), signal);
         const found = await auditKeys(masters, { rules, queues, signal, examples, onProgress });
@@ -157,7 +159,8 @@ async function audit(context: Context, name: string | undefined, flags: Flags): 
   });
   await emit(context, result, (shown) => renderAudit(shown, context.stdout.isTTY));
   if (targets.some(({ violating }) => violating > 0)) context.exitCode = ExitCode.bad;
-  else if (targets.some(({ unreadable }) => unreadable > 0)) context.exitCode = ExitCode.partial;
+  else if (targets.some((seen) => seen.unreadable > 0 || seen.slots_moved))
+    context.exitCode = ExitCode.partial;
 }
 
 function toResult({ target, db }: Masters, found: Audited): AuditResult['targets'][number] {

@@ -8,21 +8,20 @@ import { type Journal, readJournal } from '../../keys/bulk/journal.js';
 import {
   type ChangeRecord,
   changeFolder,
-  claimChange,
   findOpen,
   finish,
-  forget,
   type KeyAction,
-  newId,
   noCounts,
-  prune,
+  pruneChanges,
   storeRecord,
 } from '../../keys/bulk/store.js';
 import { openWrite } from '../../keys/bulk/write.js';
+import { say } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import { type Consent, consent } from '../../prompt.js';
 import { describe, type RedisTarget, redisTarget } from '../../redis/target.js';
-import { identify } from '../../state/identity.js';
+import { claimChange, forget, newId } from '../../state/changes.js';
+import { countText } from '../../words.js';
 import type { Change } from './change.js';
 import { report, resumeCommand } from './change-report.js';
 import { atTarget } from './targets.js';
@@ -35,9 +34,9 @@ export interface How extends Consent {
 /** Chooses the keys, asks, and changes them; reports as it goes and sets the exit code. */
 export async function changeKeys(context: Context, change: Change, how: How): Promise<void> {
   const { state, now } = context;
-  prune(state, now());
+  pruneChanges(state, now());
   const id = newId(change.action, now());
-  const lock = claimChange(state, id, self(context));
+  const lock = claimChange(changeFolder(state, id), id, context.host.pid);
   let stored = false;
   try {
     const record = await choose(context, change, id, how);
@@ -49,7 +48,7 @@ export async function changeKeys(context: Context, change: Change, how: How): Pr
     await work(context, record, change.target, how);
   } finally {
     lock.release();
-    if (!stored) forget(state, id);
+    if (!stored) forget(changeFolder(state, id));
   }
 }
 
@@ -65,7 +64,7 @@ export async function resumeChange(
 ): Promise<void> {
   const named = typeof resume === 'string' ? resume : undefined;
   const { id } = findOpen(context.state, action, named);
-  const lock = claimChange(context.state, id, self(context));
+  const lock = claimChange(changeFolder(context.state, id), id, context.host.pid);
   try {
     // It may have been finished by the process that had it until now.
     const record = findOpen(context.state, action, id);
@@ -98,14 +97,14 @@ function sameTarget(
 
 async function choose(
   context: Context,
-  { action, target, db, what, select, guard }: Change,
+  { action, target, where, what, select, guard }: Change,
   id: string,
   { rate }: How,
 ): Promise<ChangeRecord> {
   const { state, signal } = context;
   const progress = await startProgress(context, 'Choosing keys');
   try {
-    return await atTarget(context, target, db, async (masters) => {
+    return await atTarget(context, target, where, async (masters) => {
       // A missing right shows here, before anything is changed.
       await openWrite(masters, action);
       const nodes = masters.nodes.map(({ address }) => address);
@@ -116,10 +115,15 @@ async function choose(
           const node = nodes.indexOf(master.address);
           file.write(keys.map(({ key, ttl_ms }) => [node, key, ttl_ms]));
           total += keys.length;
-          progress.say(`Choosing keys: ${total.toLocaleString('en-US')} so far`);
+          progress.say(`Choosing keys: ${countText(total)} so far`);
         });
         signal.throwIfAborted();
         guard(selection);
+        if (selection.slots_moved)
+          say(
+            context,
+            'slots of the cluster moved meanwhile: run it again for keys that it missed',
+          );
         await file.sync();
         const { environment } = await context.config();
         return {
@@ -148,7 +152,7 @@ async function choose(
 }
 
 function question({ action, total, target, what, environment }: ChangeRecord): string {
-  const keys = `${total.toLocaleString('en-US')} ${total === 1 ? 'key' : 'keys'}`;
+  const keys = `${countText(total)} ${total === 1 ? 'key' : 'keys'}`;
   return action === 'rm'
     ? `Remove ${keys} of ${target}, ${what}, in ${environment}? They cannot be brought back.`
     : `Set the TTL of ${keys} of ${target}, ${what}, in ${environment}?`;
@@ -170,7 +174,7 @@ async function work(
       const journal = await readJournal(folder, 0);
       out.start(journal.position);
       const db = target.kind === 'cluster' ? undefined : record.db;
-      await atTarget(context, target, db, async (masters) => {
+      await atTarget(context, target, { db }, async (masters) => {
         const write = await openWrite(masters, record.action);
         const { nodes } = record;
         for await (const step of applyChosen({
@@ -214,10 +218,4 @@ function resumable(error: unknown, record: ChangeRecord): unknown {
     error.message,
     `${before}go on with: ${resumeCommand(record)}`,
   );
-}
-
-function self({ host }: Context) {
-  const identity = identify(host.pid);
-  if (!identity) throw new Error('this process cannot be identified');
-  return identity;
 }

@@ -11,11 +11,13 @@ import { emit } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import type { Consent } from '../../prompt.js';
 import type { RedisTarget } from '../../redis/target.js';
+import { countText } from '../../words.js';
+import { addPace, type PaceFlags } from '../pace.js';
 import { changeKeys } from './change-run.js';
 import { renderImpact } from './render-change.js';
-import { atTarget, keyName, place } from './targets.js';
+import { atTarget, keyName, place, type Where } from './targets.js';
 
-export interface ChangeFlags extends Consent {
+export interface ChangeFlags extends Consent, PaceFlags {
   dryRun?: boolean;
   rate?: string;
   resume?: string | true;
@@ -25,7 +27,7 @@ export interface ChangeFlags extends Consent {
 export interface Change {
   action: KeyAction;
   target: RedisTarget;
-  db: number | undefined;
+  where: Where;
   /** The selection in words. */
   what: string;
   select: Select;
@@ -35,7 +37,7 @@ export interface Change {
 
 export function addChangeFlags(command: Command, note = ''): Command {
   const only = note === '' ? '' : ` (${note})`;
-  return command
+  return addPace(command)
     .option('--dry-run', `say what would be changed, and change nothing${only}`)
     .option('--rate <n>', `at most so many keys a second${only}`)
     .option('--resume [change]', `go on with what was interrupted (default: the newest)${only}`)
@@ -85,6 +87,7 @@ const impactResult = z.extend(place, {
   refused: z.nullable(z.string()),
   unreadable: z.number(),
   no_sizes: z.boolean(),
+  slots_moved: z.boolean(),
   looked_at: z.nullable(z.number()),
   complete: z.boolean(),
 });
@@ -101,12 +104,11 @@ export async function changeOrPreview(
 }
 
 async function preview(context: Context, change: Change): Promise<ImpactResult> {
-  const { action, target, db, what, select } = change;
+  const { action, target, where, what, select } = change;
   const progress = await startProgress(context, 'Looking at keys');
-  const onProgress = (keys: number) =>
-    progress.say(`Looking at keys: ${keys.toLocaleString('en-US')} so far`);
+  const onProgress = (keys: number) => progress.say(`Looking at keys: ${countText(keys)} so far`);
   try {
-    return await atTarget(context, target, db, async (masters) => {
+    return await atTarget(context, target, where, async (masters) => {
       const { signal } = context;
       const impact = await impactOf(masters, select, { signal, onProgress });
       return impactResult.parse({

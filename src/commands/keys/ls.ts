@@ -3,25 +3,27 @@ import * as z from 'zod/mini';
 import { parseCount } from '../../config/units.js';
 import type { Context } from '../../context.js';
 import { ExitCode } from '../../errors.js';
-import { type Batch, enumerate } from '../../keys/enumerate.js';
 import type { Masters } from '../../keys/masters.js';
 import { named } from '../../keys/names.js';
+import { type Batch, walkKeys } from '../../keys/walk.js';
 import { emit, emitLine } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import { VALUE_TYPES } from '../../redis/key-fact.js';
+import { countText } from '../../words.js';
+import { addPace, type PaceFlags } from '../pace.js';
 import { renderKeys, renderLsSummary } from './render-ls.js';
 import {
   addTarget,
   atTarget,
-  dbOf,
   keyName,
   place,
   type TargetFlags,
   targetsOf,
   wantedBy,
+  whereOf,
 } from './targets.js';
 
-interface Flags extends TargetFlags {
+interface Flags extends TargetFlags, PaceFlags {
   type?: string;
   limit?: string;
   size?: boolean;
@@ -35,7 +37,7 @@ export function registerLs(topic: Command, context: Context): void {
     .command('ls')
     .description('keys that match a pattern, with type and time to live')
     .argument('<pattern>', "a glob such as 'asl:llm:*', in quotes");
-  addTarget(command)
+  addPace(addTarget(command))
     .addOption(typeOption())
     .option('--size', 'with the memory that each takes (MEMORY USAGE, an estimate by samples)')
     .option('-n, --limit <n>', `at most so many; 0: all (default: ${PAGE} on a terminal, else all)`)
@@ -43,13 +45,13 @@ export function registerLs(topic: Command, context: Context): void {
       'after',
       `
 Reads only. Keys are streamed as SCAN finds them, in no order; memory does not grow. A key that is
-there all the time is found; one that is found twice is so because the server's table has shrunk.
+there all the time is found, and once, unless slots of a cluster move, which it says.
 A pattern without a wildcard means the one key of that name.
 
 In a pipe, one line a key, tab-separated: key, type, milliseconds to live (empty: it never expires),
 bytes, target, db. --json writes one line a key ("type": "item") and a summary; the type of the
 key is "key_type", and "key_base64" is there when its name is not UTF-8.
-Exit 4 when keys were hidden by the ACL of this user.
+Exit 4 when keys were hidden by the ACL of this user, or slots of the cluster moved meanwhile.
 
 Examples:
   $ cache-ops keys ls 'asl:llm:*'
@@ -96,6 +98,7 @@ const lsSummary = z.object({
   unreadable: z.number(),
   /** Sizes were asked for, and the server does not tell them to this user. */
   no_sizes: z.boolean(),
+  slots_moved: z.boolean(),
 });
 export type LsSummary = z.infer<typeof lsSummary>;
 
@@ -123,17 +126,19 @@ export async function ls(context: Context, { pattern, flags, limit }: Request): 
     complete: true,
     unreadable: 0,
     no_sizes: false,
+    slots_moved: false,
   };
   const out = await writer(context, summary, limit);
   try {
     for (const target of targets) {
       if (!summary.complete) break;
-      const found = await atTarget(context, target, dbOf(flags), (masters) =>
-        enumerate(masters, wanted, (batch) => out.take(masters, batch), context.signal),
+      const found = await atTarget(context, target, whereOf(flags), (masters) =>
+        walkKeys(masters, wanted, (batch) => out.take(masters, batch), context.signal),
       );
       summary.complete = found.complete;
       summary.unreadable += found.unreadable;
       summary.no_sizes ||= found.no_sizes;
+      summary.slots_moved ||= found.slots_moved;
       summary.looked_at = sum(summary.looked_at, found.looked_at);
     }
   } finally {
@@ -142,7 +147,7 @@ export async function ls(context: Context, { pattern, flags, limit }: Request): 
   const result = lsSummary.parse(summary);
   if (context.settings.json) emitLine(context, { type: 'summary', ...result });
   else await emit(context, result, renderLsSummary);
-  if (summary.unreadable > 0) context.exitCode = ExitCode.partial;
+  if (summary.unreadable > 0 || summary.slots_moved) context.exitCode = ExitCode.partial;
 }
 
 const sum = (a: number | null, b: number | null) => (a === null || b === null ? null : a + b);
@@ -168,7 +173,7 @@ async function writer(context: Context, summary: LsSummary, limit: number) {
       const some = items.slice(0, room);
       summary.keys += some.length;
       held.push(...some);
-      progress.say(`Looking for keys: ${summary.keys.toLocaleString('en-US')} so far`);
+      progress.say(`Looking for keys: ${countText(summary.keys)} so far`);
       if (!stdout.isTTY || held.length >= PAGE * 10) {
         progress.stop();
         await flush();

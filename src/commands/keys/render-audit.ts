@@ -1,7 +1,7 @@
 import type { Block, Cell } from '../../output/blocks.js';
 import { bytes, count, status } from '../../output/format.js';
 import type { AuditResult } from './audit.js';
-import { hidden, sizeless } from './render-ls.js';
+import { hidden, moving, sizeless } from './render-ls.js';
 import { keyCell } from './targets.js';
 
 type Target = AuditResult['targets'][number];
@@ -54,7 +54,8 @@ function examplesOf(found: readonly Found[]): Block {
 const cut = (key: string) => (key.length > 100 ? `${key.slice(0, 97)}...` : key);
 
 function remarks(target: Target): Block[] {
-  const { keys, violating, queues, no_rule, complete, unreadable, uncounted, no_sizes } = target;
+  const { keys, violating, queues, no_rule, complete, unreadable, uncounted } = target;
+  const { no_sizes, slots_moved } = target;
   const queued = queues.reduce((sum, queue) => sum + queue.keys, 0);
   const shown = no_rule
     .slice(0, 5)
@@ -93,6 +94,7 @@ function remarks(target: Target): Block[] {
     ...(no_sizes
       ? [sizeless(), { note: "Of a rule's max_size nothing was checked.", tone: 'warn' as const }]
       : []),
+    ...(slots_moved ? [moving()] : []),
     ...(complete
       ? []
       : [{ note: 'Interrupted: not all keys were looked at.', tone: 'warn' as const }]),

@@ -3,7 +3,7 @@ import type { Block, Cell, Tone } from '../../output/blocks.js';
 import { bytes, count, ms, status } from '../../output/format.js';
 import type { ImpactResult } from './change.js';
 import type { SummaryResult } from './change-report.js';
-import { hidden, sizeless } from './render-ls.js';
+import { hidden, moving, sizeless } from './render-ls.js';
 import { keyCell } from './targets.js';
 
 const TONES: Record<KeyResult, Tone> = {
@@ -127,6 +127,7 @@ export function renderImpact(result: ImpactResult): Block[] {
       : [{ note: `It would be refused: ${refused}`, tone: 'critical' as const }]),
     ...(unreadable > 0 ? [hidden(unreadable)] : []),
     ...(no_sizes ? [sizeless()] : []),
+    ...(result.slots_moved ? [moving()] : []),
     {
       note: `${fixing ? 'A TTL would be set on' : 'Removed would be'} ${count(keys).text} keys of ${target}${sizeOf(result)}: ${what}. Nothing was changed.`,
     },

@@ -29,7 +29,8 @@ function ttlCell({ ttl_ms, readable }: KeyItem): Cell {
 }
 
 export function renderLsSummary(summary: LsSummary): Block[] {
-  const { pattern, literal, keys, looked_at, complete, unreadable, no_sizes } = summary;
+  const { pattern, literal, keys, looked_at, complete, unreadable, no_sizes, slots_moved } =
+    summary;
   const found = keys === 0 ? 'No key' : `${count(keys).text} ${keys === 1 ? 'key' : 'keys'}`;
   const of =
     looked_at === null || literal
@@ -46,6 +47,7 @@ export function renderLsSummary(summary: LsSummary): Block[] {
       : []),
     ...(unreadable > 0 ? [hidden(unreadable)] : []),
     ...(no_sizes ? [sizeless()] : []),
+    ...(slots_moved ? [moving()] : []),
   ];
 }
 
@@ -53,6 +55,13 @@ export function renderLsSummary(summary: LsSummary): Block[] {
 export function hidden(keys: number): Block {
   const what = keys === 1 ? '1 key is' : `${count(keys).text} keys are`;
   return { note: `${what} not readable: the ACL of this user hides them.`, tone: 'warn' };
+}
+
+export function moving(): Block {
+  return {
+    note: 'Slots of the cluster moved meanwhile: keys of them may be missing, or come twice. Run it again afterwards.',
+    tone: 'warn',
+  };
 }
 
 export function sizeless(): Block {

@@ -3,10 +3,11 @@ import type { Context } from '../../context.js';
 import { CacheOpsError } from '../../errors.js';
 import { matching, type Selection } from '../../keys/bulk/select.js';
 import { meansAll } from '../../keys/pattern.js';
+import { countText } from '../../words.js';
 import { addChangeFlags, type ChangeFlags, changeOrPreview, refuseWords } from './change.js';
 import { resumeChange } from './change-run.js';
 import { queuePrefixes } from './queue-prefixes.js';
-import { addTarget, dbOf, oneTarget, type TargetFlags, wantedBy } from './targets.js';
+import { addTarget, oneTarget, type TargetFlags, wantedBy, whereOf } from './targets.js';
 
 interface Flags extends ChangeFlags, TargetFlags {
   all?: boolean;
@@ -59,7 +60,7 @@ async function rm(context: Context, pattern: string | undefined, flags: Flags): 
     {
       action: 'rm',
       target,
-      db: dbOf(flags),
+      where: whereOf(flags),
       what: flags.all ? 'all keys' : `keys ${pattern}`,
       select: matching(wanted, queuePrefixes(config, target)),
       guard: (selection) => guard(selection, flags),
@@ -91,7 +92,7 @@ function guard({ queues }: Selection, { includeQueues }: Flags): void {
   const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ', ...' : '');
   throw new CacheOpsError(
     'refused',
-    `${keys.toLocaleString('en-US')} of these keys belong to BullMQ queues: ${shown}`,
+    `${countText(keys)} of these keys belong to BullMQ queues: ${shown}`,
     'narrow the pattern; for jobs there is cache-ops queue rm; --include-queues removes them all the same',
   );
 }

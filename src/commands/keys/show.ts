@@ -14,11 +14,11 @@ import { renderValue } from './render-show.js';
 import {
   addTarget,
   atTarget,
-  dbOf,
   keyName,
   place,
   type TargetFlags,
   targetsOf,
+  whereOf,
 } from './targets.js';
 
 interface Flags extends TargetFlags {
@@ -106,7 +106,7 @@ async function show(context: Context, name: string, flags: Flags): Promise<void>
   const page = pageFrom(flags);
   const found: { target: RedisTarget; db: number; value: KeyValue }[] = [];
   for (const target of targetsOf(await context.config(), flags)) {
-    await atTarget(context, target, dbOf(flags), async (masters) => {
+    await atTarget(context, target, whereOf(flags), async (masters) => {
       const value = await readValue(masters, key, page);
       if (value) found.push({ target, db: masters.db, value });
     });
@@ -186,7 +186,7 @@ async function writeRaw(
 ): Promise<void> {
   const { stdout, signal } = context;
   const from = flags.offset === undefined ? 0 : parseCount(flags.offset, '--offset', 0);
-  await atTarget(context, target, dbOf(flags), async (masters) => {
+  await atTarget(context, target, whereOf(flags), async (masters) => {
     for await (const piece of stringBytes(masters, key, from)) {
       signal.throwIfAborted();
       stdout.write(piece, 'latin1');

@@ -8,7 +8,9 @@ import { type Masters, withMasters } from '../../keys/masters.js';
 import { toBytes } from '../../keys/names.js';
 import { hasWildcard, literalOf } from '../../keys/pattern.js';
 import type { Figure } from '../../output/blocks.js';
+import type { PaceOptions } from '../../redis/scan/types.js';
 import { type RedisTarget, selectRedis } from '../../redis/target.js';
+import { type PaceFlags, paceOf } from '../pace.js';
 
 export interface TargetFlags {
   target?: string;
@@ -21,8 +23,14 @@ export function addTarget(command: Command): Command {
     .option('--db <n>', "another database than the configuration's");
 }
 
-export function dbOf({ db }: TargetFlags): number | undefined {
-  return db === undefined ? undefined : parseCount(db, '--db', 0);
+/** The database, and how gently keys are looked for in it. */
+export interface Where {
+  db?: number | undefined;
+  pace?: Partial<PaceOptions>;
+}
+
+export function whereOf({ db, ...pace }: { db?: string } & PaceFlags): Where {
+  return { db: db === undefined ? undefined : parseCount(db, '--db', 0), pace: paceOf(pace) };
 }
 
 /** The named Redis, or all of the configuration. */
@@ -45,11 +53,11 @@ export function oneTarget(config: Config, name: string | undefined, flag: string
 export function atTarget<T>(
   context: Context,
   target: RedisTarget,
-  db: number | undefined,
+  where: Where,
   work: (masters: Masters) => Promise<T>,
 ): Promise<T> {
   const { settings, signal } = context;
-  return withMasters(target, { timeout: settings.timeout, signal, db }, work);
+  return withMasters(target, { timeout: settings.timeout, signal, ...where }, work);
 }
 
 /** What is to be looked for: a glob, or the one key that a pattern without wildcards means. */

@@ -2,30 +2,32 @@ import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import type { Context } from '../../context.js';
 import { CacheOpsError, ExitCode } from '../../errors.js';
-import { enumerate } from '../../keys/enumerate.js';
 import type { Masters } from '../../keys/masters.js';
 import { named } from '../../keys/names.js';
 import { hasWildcard } from '../../keys/pattern.js';
 import { ttlHistogram } from '../../keys/ttl.js';
+import { walkKeys } from '../../keys/walk.js';
 import type { Block } from '../../output/blocks.js';
 import { emit } from '../../output/emit.js';
 import { count, ms, percent } from '../../output/format.js';
 import { startProgress } from '../../output/progress.js';
+import { countText } from '../../words.js';
+import { addPace, type PaceFlags } from '../pace.js';
 import { typeOption } from './ls.js';
-import { hidden } from './render-ls.js';
+import { hidden, moving } from './render-ls.js';
 import {
   addTarget,
   atTarget,
-  dbOf,
   keyCell,
   keyName,
   place,
   type TargetFlags,
   targetsOf,
   wantedBy,
+  whereOf,
 } from './targets.js';
 
-interface Flags extends TargetFlags {
+interface Flags extends TargetFlags, PaceFlags {
   type?: string;
 }
 
@@ -34,7 +36,7 @@ export function registerTtl(topic: Command, context: Context): void {
     .command('ttl')
     .description('how long keys have to live: of each key, or as a histogram of a pattern')
     .argument('<key...>', "keys by their names, or one pattern such as 'asl:*'");
-  addTarget(command)
+  addPace(addTarget(command))
     .addOption(typeOption())
     .addHelpText(
       'after',
@@ -79,7 +81,7 @@ type KeysResult = z.infer<typeof keysResult>;
 async function ttlOfKeys(context: Context, names: readonly string[], flags: Flags): Promise<void> {
   const rows: KeysResult['keys'][] = names.map(() => []);
   for (const target of targetsOf(await context.config(), flags)) {
-    await atTarget(context, target, dbOf(flags), async (masters) => {
+    await atTarget(context, target, whereOf(flags), async (masters) => {
       for (const [index, name] of names.entries()) {
         rows[index]?.push(...(await ttlOfKey(context, masters, name, flags)));
       }
@@ -112,7 +114,7 @@ async function ttlOfKey(
   const rows: KeysResult['keys'] = [];
   const at = { target: masters.target, db: masters.db };
   const wanted = { ...wantedBy(name), facts: true, sizes: false, type };
-  await enumerate(
+  await walkKeys(
     masters,
     wanted,
     ({ keys, unreadable }) => {
@@ -157,6 +159,7 @@ const patternResult = z.object({
       looked_at: z.nullable(z.number()),
       complete: z.boolean(),
       unreadable: z.number(),
+      slots_moved: z.boolean(),
     }),
   ),
 });
@@ -165,11 +168,10 @@ type PatternResult = z.infer<typeof patternResult>;
 async function ttlOfPattern(context: Context, pattern: string, flags: Flags): Promise<void> {
   const targets: PatternResult['targets'] = [];
   const progress = await startProgress(context, 'Looking at keys');
-  const onProgress = (keys: number) =>
-    progress.say(`Looking at keys: ${keys.toLocaleString('en-US')} so far`);
+  const onProgress = (keys: number) => progress.say(`Looking at keys: ${countText(keys)} so far`);
   try {
     for (const target of targetsOf(await context.config(), flags)) {
-      await atTarget(context, target, dbOf(flags), async (masters) => {
+      await atTarget(context, target, whereOf(flags), async (masters) => {
         const wanted = { ...wantedBy(pattern), type: flags.type };
         const { signal } = context;
         const found = await ttlHistogram(masters, wanted, { signal, onProgress });
@@ -181,14 +183,14 @@ async function ttlOfPattern(context: Context, pattern: string, flags: Flags): Pr
     progress.stop();
   }
   await emit(context, patternResult.parse({ pattern, targets }), renderHistogram);
-  if (targets.some(({ unreadable }) => unreadable > 0)) context.exitCode = ExitCode.partial;
+  if (targets.some((seen) => seen.unreadable > 0 || seen.slots_moved))
+    context.exitCode = ExitCode.partial;
 }
 
 function renderHistogram({ pattern, targets }: PatternResult): Block[] {
   return targets.flatMap((found): Block[] => {
-    const { target, keys, no_ttl, buckets, examples, unreadable, complete } = found;
-    if (keys === 0)
-      return [{ note: `${target}: no key matches ${pattern}.` }, ...hiddenOf(unreadable)];
+    const { target, keys, no_ttl, buckets, examples, complete } = found;
+    if (keys === 0) return [{ note: `${target}: no key matches ${pattern}.` }, ...remarksOf(found)];
     let above = 0;
     const rows = buckets.map(({ up_to_ms, keys: count_ }) => {
       const label =
@@ -217,7 +219,7 @@ function renderHistogram({ pattern, targets }: PatternResult): Block[] {
             },
           ]
         : []),
-      ...hiddenOf(unreadable),
+      ...remarksOf(found),
       ...(complete
         ? []
         : [{ note: 'Interrupted: not all keys were looked at.', tone: 'warn' as const }]),
@@ -225,4 +227,6 @@ function renderHistogram({ pattern, targets }: PatternResult): Block[] {
   });
 }
 
-const hiddenOf = (unreadable: number) => (unreadable > 0 ? [hidden(unreadable)] : []);
+function remarksOf({ unreadable, slots_moved }: PatternResult['targets'][number]): Block[] {
+  return [...(unreadable > 0 ? [hidden(unreadable)] : []), ...(slots_moved ? [moving()] : [])];
+}

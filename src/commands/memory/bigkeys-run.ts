@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { parseCount, parseDuration } from '../../config/units.js';
+import { parseCount } from '../../config/units.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError, ExitCode, messageOf } from '../../errors.js';
 import type { Report } from '../../memory/report.js';
@@ -8,6 +8,7 @@ import { storedReports, storeReport } from '../../memory/store.js';
 import type { SurveyOptions } from '../../memory/survey.js';
 import { say } from '../../output/emit.js';
 import { selectRedis } from '../../redis/target.js';
+import { paceOf } from '../pace.js';
 import type { BigkeysFlags } from './bigkeys.js';
 import { reportFromFile, reportFromReplication } from './bigkeys-file.js';
 import { reportFromServers } from './bigkeys-live.js';
@@ -83,7 +84,7 @@ function demandPlain(flags: BigkeysFlags, flag: string, name: string | undefined
 }
 
 function optionsOf(flags: BigkeysFlags): SurveyOptions {
-  const { match, type, db, over, sample, exact, replica, maxLatency, duty, top } = flags;
+  const { match, type, db, over, sample, exact, replica, top } = flags;
   return {
     databases: db === undefined ? 'all' : [parseCount(db, '--db', 0)],
     // One latin1 character a byte, as the scan has all keys.
@@ -92,7 +93,7 @@ function optionsOf(flags: BigkeysFlags): SurveyOptions {
     ...(over !== undefined && { over: parseSize(over, '--over') }),
     ...(sample !== undefined && { part: parsePart(sample) }),
     ask: { type: true, size: exact ? 'exact' : 'samples', ttl: true },
-    pace: { maxLatencyMs: parseDuration(maxLatency, '--max-latency'), duty: parseDuty(duty) },
+    pace: paceOf(flags),
     replica: replica === true,
     top: parseCount(top, '--top'),
   };
@@ -109,12 +110,6 @@ function parsePart(text: string): { part: number; of: number } {
     `--sample: "${text}" is not a part such as 1/16`,
     'a power of two',
   );
-}
-
-function parseDuty(text: string): number {
-  const percent = Number(/^(\d+(?:\.\d+)?)\s*%?$/.exec(text)?.[1]);
-  if (percent > 0 && percent <= 100) return percent / 100;
-  throw new CacheOpsError('usage', `--duty: "${text}" is not a percentage such as 25%`);
 }
 
 /** A report that cannot be stored is shown all the same. */

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { Context } from '../../context.js';
+import { addPace, type PaceFlags } from '../pace.js';
 import { DETAIL } from './shown.js';
 
-export interface BigkeysFlags {
+export interface BigkeysFlags extends PaceFlags {
   match?: string;
   type?: string;
   db?: string;
@@ -10,8 +11,6 @@ export interface BigkeysFlags {
   exact?: boolean;
   sample?: string;
   replica?: boolean;
-  maxLatency: string;
-  duty: string;
   top: string;
   depth?: string;
   format?: string;
@@ -23,7 +22,7 @@ export interface BigkeysFlags {
 }
 
 export function registerBigkeys(topic: Command, context: Context): void {
-  topic
+  const command = topic
     .command('bigkeys')
     .description("every key's size: by prefix, by type, the largest; live or from an RDB file")
     .argument('[target]', 'a Redis of the configuration, or a redis:// URL')
@@ -33,9 +32,8 @@ export function registerBigkeys(topic: Command, context: Context): void {
     .option('--over <size>', 'only keys of this size at least, such as 10kb')
     .option('--exact', 'look at every element of large keys too, one key at a time')
     .option('--sample <part>', 'only a random part of the keys, such as 1/16')
-    .option('--replica', 'read a replica in place of the master')
-    .option('--max-latency <duration>', 'slow down when others wait longer than that', '5ms')
-    .option('--duty <percent>', 'work so much of the time only', '100%')
+    .option('--replica', 'read a replica in place of the master');
+  addPace(command)
     .option('--top <n>', 'keep so many of the largest keys', '100')
     .option('--depth <n>', `levels of the tree that are shown (default: ${DETAIL.depth})`)
     .option('--format <format>', 'table, tsv, csv or ndjson (default: table; tsv in a pipe)')

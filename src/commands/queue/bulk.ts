@@ -6,25 +6,17 @@ import { applyChosen } from '../../queues/bulk/apply.js';
 import type { Place, Selection } from '../../queues/bulk/choose.js';
 import { blastRadius } from '../../queues/bulk/impact.js';
 import { readJournal } from '../../queues/bulk/journal.js';
-import {
-  chooseInto,
-  claimOperation,
-  findOpen,
-  finish,
-  placesOf,
-} from '../../queues/bulk/prepare.js';
+import { chooseInto, findOpen, finish, placesOf } from '../../queues/bulk/prepare.js';
 import {
   type Action,
-  forget,
-  newId,
   type OperationRecord,
   operationFolder,
-  prune,
+  pruneOperations,
   storeRecord,
 } from '../../queues/bulk/store.js';
 import { withEngines } from '../../queues/engines.js';
 import type { Operation } from '../../queues/operation.js';
-import { identify } from '../../state/identity.js';
+import { claimChange, forget, newId } from '../../state/changes.js';
 import { countText } from '../../words.js';
 import { addressesOf } from './addresses.js';
 import { question, targetOf } from './bulk-question.js';
@@ -75,9 +67,9 @@ export async function preview(context: Context, change: Change): Promise<ImpactR
 /** Chooses the jobs, asks, and changes them; reports as it goes and sets the exit code. */
 export async function changeJobs(context: Context, change: Change, how: How): Promise<void> {
   const { state, now } = context;
-  prune(state, now());
+  pruneOperations(state, now());
   const id = newId(change.action, now());
-  const lock = claimOperation(state, id, self(context));
+  const lock = claimChange(operationFolder(state, id), `operation ${id}`, context.host.pid);
   let stored = false;
   try {
     const record = await prepare(context, change, id, how);
@@ -90,7 +82,7 @@ export async function changeJobs(context: Context, change: Change, how: How): Pr
     await work(context, record, change.selection.places, how);
   } finally {
     lock.release();
-    if (!stored) forget(state, id);
+    if (!stored) forget(operationFolder(state, id));
   }
 }
 
@@ -102,7 +94,7 @@ export async function resumeJobs(
   how: How,
 ): Promise<void> {
   const { id } = findOpen(context.state, action, named);
-  const lock = claimOperation(context.state, id, self(context));
+  const lock = claimChange(operationFolder(context.state, id), `operation ${id}`, context.host.pid);
   try {
     // It may have been finished by the process that had it until now.
     const record = findOpen(context.state, action, id);
@@ -211,12 +203,6 @@ async function demandWritable({ selection }: Change, { chosen }: OperationRecord
       );
     }
   }
-}
-
-function self({ host }: Context) {
-  const identity = identify(host.pid);
-  if (!identity) throw new Error('this process cannot be identified');
-  return identity;
 }
 
 function sameQueue(a: Place['ref'], b: Place['ref']): boolean {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { type LinesFile, linesOf, openLines } from '../../state/lines.js';
+import { type LinesFile, openLines, valuesOf } from '../../state/lines.js';
 import { type Counts, countsSchema, noCounts, RESULTS } from './store.js';
 
 const reported = z.object({
@@ -72,19 +72,6 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
       pending = [];
     } else if (pending.length < keep) pending.push(line);
   };
-  for await (const texts of linesOf(fileOf(folder))) {
-    for (const text of texts) {
-      const line = parse(text);
-      if (line) read(line);
-    }
-  }
+  for await (const lines of valuesOf(fileOf(folder), lineSchema)) lines.forEach(read);
   return journal;
-}
-
-function parse(text: string): Line | undefined {
-  try {
-    return lineSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,9 +1,8 @@
-import type { Enumerated } from '../enumerate.js';
-import { enumerate } from '../enumerate.js';
 import type { Master, Masters } from '../masters.js';
 import { fromBytes } from '../names.js';
 import { findQueueKeys } from '../queue-keys.js';
 import type { Rules } from '../rules.js';
+import { type Walked, walkKeys } from '../walk.js';
 
 /** A key that a change is about. */
 interface Selected {
@@ -16,7 +15,7 @@ interface Selected {
   rule: string | null;
 }
 
-export interface Selection extends Enumerated {
+export interface Selection extends Walked {
   /** Of the selected keys, those of a BullMQ queue, by queue. */
   queues: Map<string, number>;
 }
@@ -39,7 +38,7 @@ export function matching(
   return async (masters, { sizes, signal }, take) => {
     const known = await findQueueKeys(masters, prefixes, signal);
     const queues = new Map<string, number>();
-    const found = await enumerate(
+    const found = await walkKeys(
       masters,
       { ...wanted, facts: false, sizes },
       ({ master, keys }) => {
@@ -65,7 +64,7 @@ export function matching(
 export function withoutTtl(rules: Rules, prefixes: readonly string[]): Select {
   return async (masters, { sizes, signal }, take) => {
     const known = await findQueueKeys(masters, prefixes, signal);
-    const found = await enumerate(
+    const found = await walkKeys(
       masters,
       { facts: true, sizes },
       ({ master, keys }) => {

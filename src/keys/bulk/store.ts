@@ -1,10 +1,9 @@
-import { rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { CacheOpsError } from '../../errors.js';
+import { prune } from '../../state/changes.js';
 import { namesIn, readJson, type State, writeDurably } from '../../state/folder.js';
-import type { Identity } from '../../state/identity.js';
-import { claim, holderOf } from '../../state/lock.js';
 
 export const ACTIONS = ['rm', 'fix-ttl'] as const;
 export type KeyAction = (typeof ACTIONS)[number];
@@ -47,18 +46,8 @@ const recordSchema = z.object({
 /** A change to many keys. It is open until every chosen key has a result. */
 export type ChangeRecord = z.infer<typeof recordSchema>;
 
-/** So many finished changes are remembered. */
-const KEPT = 100;
-
 export function changeFolder(state: State, id: string): string {
   return state.path('keys', 'bulk', id);
-}
-
-/** Sorts by time; several a millisecond are told apart. */
-export function newId(action: KeyAction, now: number): string {
-  const at = new Date(now).toISOString();
-  const digits = at.replace(/[-:]|\.\d+Z$/g, '').replace('T', '-');
-  return `${digits}-${action}-${crypto.randomUUID().slice(0, 6)}`;
 }
 
 export function storeRecord(state: State, record: ChangeRecord): void {
@@ -74,21 +63,6 @@ function readRecord(state: State, id: string): ChangeRecord | undefined {
 export function finish(state: State, record: ChangeRecord): void {
   storeRecord(state, record);
   rmSync(join(changeFolder(state, record.id), 'chosen.ndjson'), { force: true });
-}
-
-export function forget(state: State, id: string): void {
-  rmSync(changeFolder(state, id), { recursive: true, force: true });
-}
-
-/** Makes this process the only one that works on a change; refuses while another one does. */
-export function claimChange(state: State, id: string, self: Identity): { release(): void } {
-  const claimed = claim(changeFolder(state, id), self);
-  if ('release' in claimed) return claimed;
-  throw new CacheOpsError(
-    'refused',
-    `process ${claimed.holder.pid} is at work on ${id}`,
-    'wait for it, or end it: it stops at the next safe point',
-  );
 }
 
 /** The change to go on with: the named one, or the newest open one of this action. */
@@ -107,21 +81,7 @@ export function findOpen(state: State, action: KeyAction, id: string | undefined
   );
 }
 
-/** A folder without a record may be one that is just being made. */
-const GRACE = 60_000;
-
 /** Forgets old finished changes, and those whose process died while it was still choosing. */
-export function prune(state: State, now: number): void {
-  const finished: string[] = [];
-  for (const id of namesIn(state.path('keys', 'bulk'))) {
-    const record = readRecord(state, id);
-    if (record?.ended_at) finished.push(id);
-    else if (!record && isLeft(changeFolder(state, id), now)) forget(state, id);
-  }
-  for (const id of finished.slice(0, -KEPT)) forget(state, id);
-}
-
-function isLeft(folder: string, now: number): boolean {
-  const { mtimeMs } = statSync(folder, { throwIfNoEntry: false }) ?? { mtimeMs: now };
-  return mtimeMs < now - GRACE && !holderOf(folder);
+export function pruneChanges(state: State, now: number): void {
+  prune(state.path('keys', 'bulk'), (id) => readRecord(state, id), now);
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { type LinesFile, linesOf, openLines } from '../../state/lines.js';
+import { type LinesFile, openLines, valuesOf } from '../../state/lines.js';
 import { type Outcome, RESULTS } from '../operation.js';
 import type { Position } from './chosen.js';
 import { Groups, groupSchema } from './groups.js';
@@ -86,12 +86,7 @@ export async function readJournal(folder: string, keep: number): Promise<Journal
       if (line.in_doubt) doubtful += 1;
     }
   };
-  for await (const texts of linesOf(fileOf(folder))) {
-    for (const text of texts) {
-      const line = parse(text);
-      if (line) read(line);
-    }
-  }
+  for await (const lines of valuesOf(fileOf(folder), lineSchema)) lines.forEach(read);
   return journal;
 }
 
@@ -99,12 +94,4 @@ export type JournalFile = LinesFile<Line>;
 
 export function openJournal(folder: string): JournalFile {
   return openLines(fileOf(folder));
-}
-
-function parse(text: string): Line | undefined {
-  try {
-    return lineSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -2,8 +2,6 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CacheOpsError } from '../../errors.js';
 import type { State } from '../../state/folder.js';
-import type { Identity } from '../../state/identity.js';
-import { claim } from '../../state/lock.js';
 import type { Engine } from '../engine.js';
 import { choose, type Place, type Selection } from './choose.js';
 import { openChosen } from './chosen.js';
@@ -51,17 +49,6 @@ export async function chooseInto(
     file.close();
   }
   return chosen;
-}
-
-/** Makes this process the only one that works on an operation; refuses while another one does. */
-export function claimOperation(state: State, id: string, self: Identity): { release(): void } {
-  const claimed = claim(operationFolder(state, id), self);
-  if ('release' in claimed) return claimed;
-  throw new CacheOpsError(
-    'refused',
-    `process ${claimed.holder.pid} is at work on operation ${id}`,
-    'wait for it, or end it: it stops at the next safe point',
-  );
 }
 
 /** The operation to go on with: the named one, or the newest open one of this action. */

@@ -1,8 +1,7 @@
-import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { prune } from '../../state/changes.js';
 import { namesIn, readJson, type State, writeDurably } from '../../state/folder.js';
-import { holderOf } from '../../state/lock.js';
 import { RESULTS } from '../operation.js';
 
 export const queueRef = z.object({
@@ -48,20 +47,8 @@ const recordSchema = z.object({
 /** An operation on many jobs. It is open until every chosen job has a result. */
 export type OperationRecord = z.infer<typeof recordSchema>;
 
-/** So many finished operations are remembered. */
-const KEPT = 100;
-
 export function operationFolder(state: State, id: string): string {
   return state.path('queues', 'bulk', id);
-}
-
-/** Sorts by time; several a millisecond are told apart. */
-export function newId(action: Action, now: number): string {
-  const at = new Date(now)
-    .toISOString()
-    .replace(/[-:]|\.\d+Z$/g, '')
-    .replace('T', '-');
-  return `${at}-${action}-${crypto.randomUUID().slice(0, 6)}`;
 }
 
 export function storeRecord(state: State, record: OperationRecord): void {
@@ -80,25 +67,7 @@ export function allRecords(state: State): OperationRecord[] {
     .flatMap((id) => readRecord(state, id) ?? []);
 }
 
-/** A folder without a record may be one that is just being made. */
-const GRACE = 60_000;
-
 /** Forgets old finished operations, and those whose process died while it was still choosing. */
-export function prune(state: State, now: number): void {
-  const finished: string[] = [];
-  for (const id of namesIn(state.path('queues', 'bulk'))) {
-    const record = readRecord(state, id);
-    if (record?.ended_at) finished.push(id);
-    else if (!record && isLeft(operationFolder(state, id), now)) forget(state, id);
-  }
-  for (const id of finished.slice(0, -KEPT)) forget(state, id);
-}
-
-function isLeft(folder: string, now: number): boolean {
-  const { mtimeMs } = statSync(folder, { throwIfNoEntry: false }) ?? { mtimeMs: now };
-  return mtimeMs < now - GRACE && !holderOf(folder);
-}
-
-export function forget(state: State, id: string): void {
-  rmSync(operationFolder(state, id), { recursive: true, force: true });
+export function pruneOperations(state: State, now: number): void {
+  prune(state.path('queues', 'bulk'), (id) => readRecord(state, id), now);
 }

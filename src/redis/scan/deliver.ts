@@ -24,7 +24,7 @@ interface Asked {
   sizes: Float64Array;
   ttls: Float64Array;
   /** Keys that are out, and why; the others go to the sink. */
-  out: Map<number, keyof Tally>;
+  out: Map<number, Exclude<keyof Tally, 'seen'>>;
 }
 
 const NO_TTL = -1;
@@ -252,6 +252,7 @@ export class Deliverer {
       const why = out.size > 0 ? out.get(index) : undefined;
       if (why) {
         tally[why] += 1;
+        this.sink.skip?.(keys[index] as string, why);
         continue;
       }
       fact.type = types[index] ?? everyType;

@@ -19,6 +19,7 @@ export function update({ walk, end, earlier }: Progress): void {
   if (!walk) return;
   for (const name of ['seen', 'vanished', 'unreadable', 'moved'] as const)
     end[name] = earlier[name] + walk.tally[name];
+  end.done = walk.done();
 }
 
 export function toPosition(progress: Progress): DatabasePosition {
@@ -39,6 +40,7 @@ export function notBegun(db: number, order: Progress['order']): Progress {
     keys_before: null,
     keys_after: null,
     ...NOTHING,
+    done: 0,
     complete: false,
     short: false,
     may_repeat: false,
@@ -50,7 +52,9 @@ export function fromPosition(position: DatabasePosition): Progress {
   const { db, order, ranges, keys_before, may_repeat, ...earlier } = position;
   const progress = notBegun(db, order);
   if (ranges === null) return progress;
-  Object.assign(progress.end, earlier, { keys_before, may_repeat, complete: ranges.length === 0 });
+  const complete = ranges.length === 0;
+  const done = Number(complete);
+  Object.assign(progress.end, earlier, { keys_before, may_repeat, complete, done });
   const left = ranges.map(({ at, end }) => ({ at, end: end === null ? null : BigInt(`0x${end}`) }));
   return { ...progress, earlier, left };
 }

@@ -23,7 +23,7 @@ export interface Plan {
 }
 
 /** A name that nobody has; what cannot be asked of it cannot be asked of any key. */
-const NOBODY = 'cache-ops:no-such-key';
+export const NOBODY = 'cache-ops:no-such-key';
 
 /**
  * Finds out which of the wanted commands are there. Throws ReplyError when SCAN itself is not: then

@@ -12,7 +12,7 @@ import { type Plan, planQuestions } from './questions.js';
 import { cutRanges } from './ranges.js';
 import { mayRepeat } from './recent.js';
 import { ShortReplies } from './replies.js';
-import { ownSlots, readState, type ServerState } from './server.js';
+import { readSlots, readState, type ServerState, type Slots } from './server.js';
 import { command, ReplyStream } from './stream.js';
 import {
   type EndReason,
@@ -78,7 +78,7 @@ class Scan {
   readonly #databases: Progress[] = [];
   #plan!: Plan;
   #state!: ServerState;
-  #slots: number[] | undefined;
+  #slots: Slots | undefined;
   #stream!: ReplyStream;
   #guard!: Guard;
   #roundTrip = 0;
@@ -133,11 +133,12 @@ class Scan {
           ? 'the server has been restarted since, or another one has taken its place'
           : 'the server does not tell whether it is still the same process',
       );
+    if (options.evicting) this.#state.evicted = undefined;
     if (current !== 0) await select(control, current);
     this.#plan = await planQuestions(control, options);
     this.#guard = new Guard(control, this.#pace, this.#state, cluster);
     this.#roundTrip = await this.#guard.measure(this.#plan.missing);
-    if (this.#state.order === 'slots') this.#slots = await ownSlots(control);
+    if (cluster) this.#slots = await readSlots(control);
     this.#stream = new ReplyStream(this.data, {
       onEnd: (error) => this.#lost(error),
       onThrow: (error) => this.#threw(error),
@@ -175,7 +176,7 @@ class Scan {
       if (progress.left === null) {
         end.keys_before = keys;
         const { order } = progress;
-        const table = { order, keys, slots: this.#slots, roundTrip: this.#roundTrip, count };
+        const table = { order, keys, slots: this.#slots?.own, roundTrip: this.#roundTrip, count };
         progress.left = cutRanges(table, options);
       } else if ((keys ?? 0) < (end.keys_before ?? 0) / 2) {
         // What was seen last is forgotten from one run to the next, and the table may have shrunk between them.
@@ -286,7 +287,7 @@ class Scan {
       this.#lost(new TimeoutError(this.options.timeout));
   }
 
-  #batch(progress: Progress): void {
+  #batch(progress: Progress): Promise<unknown> | undefined {
     const now = performance.now();
     const { progress: onProgress, position } = this.hooks;
     if (onProgress && now - this.#reported.at >= PROGRESS_EVERY) {
@@ -303,13 +304,27 @@ class Scan {
       const found = this.#position();
       if (found) position(found);
     }
+    return this.hooks.batch?.();
   }
 
   /** Null where the server does not say which process it is. */
   #position(): ScanPosition | null {
     if (!this.#state.run_id) return null;
     const databases = this.#databases.map(toPosition);
-    return { format: 1, run_id: this.#state.run_id, databases };
+    return { format: 1, run_id: this.#state.run_id, slots: this.#slotsAtStart(), databases };
+  }
+
+  #slotsAtStart(): string | null {
+    return (this.options.resume ? this.options.resume.slots : this.#slots?.version) ?? null;
+  }
+
+  async #haveSlotsMoved(): Promise<boolean> {
+    const before = this.#slots;
+    if (!before || this.#isLost()) return false;
+    const now = await readSlots(this.control).catch(() => undefined);
+    if (!now) return false;
+    const start = this.#slotsAtStart() ?? now.version;
+    return before.moving || now.moving || now.version !== start;
   }
 
   async #summary(): Promise<ScanEnd> {
@@ -326,6 +341,7 @@ class Scan {
       reason,
       detail,
       databases: this.#databases.map(({ end }) => end),
+      slots_moved: await this.#haveSlotsMoved(),
       estimated: this.#plan.estimated,
       missing: this.#plan.missing,
       lookups: this.#plan.lookups,

@@ -105,19 +105,35 @@ export function trouble(
   return undefined;
 }
 
-/** The slots of the node itself, or of its master, in order; undefined where it cannot be asked. */
-export async function ownSlots(channel: Channel): Promise<number[] | undefined> {
+/** What a node of a cluster has. */
+export interface Slots {
+  /** Of the node itself, or of its master, in order. */
+  own: number[];
+  /** Some of them are on their way to or from another node. */
+  moving: boolean;
+  /** Changes whenever a slot has come or gone, even if it is back since: every move has its own epoch. */
+  version: string;
+}
+
+/** Undefined where it cannot be asked. */
+export async function readSlots(channel: Channel): Promise<Slots | undefined> {
   const text = await channel.send('CLUSTER', 'NODES');
   if (typeof text !== 'string') return undefined;
-  // https://redis.io/docs/latest/commands/cluster-nodes/: id, address, flags, master's id, ..., slots.
+  // https://redis.io/docs/latest/commands/cluster-nodes/: id, address, flags, master's id, ping, pong,
+  // epoch, link, slots; `[93->-id]` is one that leaves, `[93-<-id]` one that comes.
   const nodes = text.split('\n').map((line) => line.split(' '));
-  const own = nodes.find(([, , flags]) => flags?.includes('myself'));
-  const master = nodes.find(([id]) => id && id === own?.[3]) ?? own;
-  const slots: number[] = [];
-  for (const range of master?.slice(8) ?? []) {
+  const myself = nodes.find(([, , flags]) => flags?.includes('myself'));
+  const master = nodes.find(([id]) => id && id === myself?.[3]) ?? myself;
+  const ranges = master?.slice(8) ?? [];
+  const own: number[] = [];
+  for (const range of ranges) {
     const [from, to = from] = range.split('-').map(Number);
     if (from === undefined || to === undefined || Number.isNaN(from) || Number.isNaN(to)) continue;
-    for (let slot = from; slot <= to; slot += 1) slots.push(slot);
+    for (let slot = from; slot <= to; slot += 1) own.push(slot);
   }
-  return slots.sort((a, b) => a - b);
+  return {
+    own: own.sort((a, b) => a - b),
+    moving: ranges.some((range) => range.startsWith('[')),
+    version: [master?.[0], master?.[6], ...ranges].join(' '),
+  };
 }

@@ -30,6 +30,8 @@ export interface ScanOptions {
   /** Only one of `of` equal ranges of the hash table, a random sample of the keys; `of` is a power of two. */
   part?: { part: number; of: number };
   pace?: Partial<PaceOptions>;
+  /** Goes on when the server begins to evict keys, which ends the scan otherwise. */
+  evicting?: boolean;
   /** Cursors that go through the table at once: a power of two, or as many as the round trip wants. */
   cursors?: 'auto' | number;
   /** The server is a node of a cluster. */
@@ -45,6 +47,8 @@ export interface ScanPosition {
   format: 1;
   /** Another process hashes with another seed: positions are worth nothing there. */
   run_id: string;
+  /** What the node had of the cluster's slots at the start; null on a server of its own. */
+  slots: string | null;
   databases: DatabasePosition[];
 }
 
@@ -88,6 +92,8 @@ export interface ScanHooks {
   progress?(progress: ScanProgress): void;
   /** About once a second: the sink has got exactly what lies before it, nothing more. */
   position?(position: ScanPosition): void;
+  /** The sink has got a batch. Nothing more is asked before what is returned is fulfilled. */
+  batch?(): Promise<unknown> | undefined;
   signal?: AbortSignal;
 }
 
@@ -99,6 +105,8 @@ export interface DatabaseEnd extends Tally {
   /** DBSIZE; null where it may not be asked. */
   keys_before: number | null;
   keys_after: number | null;
+  /** The part of the positions that was visited, of those left when it was resumed; null: it cannot be told. */
+  done: number | null;
   /** Every position was visited. */
   complete: boolean;
   /** Visited in full and still far fewer than DBSIZE: do not trust it (a proxy, a fork with other cursors). */
@@ -119,6 +127,8 @@ export interface ScanEnd {
   /** What happened, in words; '' when done. */
   detail: string;
   databases: DatabaseEnd[];
+  /** Slots of the cluster came or went: keys may be missing, or be counted here and on another node. */
+  slots_moved: boolean;
   /** Sizes are estimates from STRLEN, HLEN...: not MEMORY USAGE. */
   estimated: boolean;
   missing: Missing[];

@@ -75,6 +75,8 @@ export class Walk {
   /** Ranges whose first reply is still to come: no key is handed over before all of them make sense. */
   #untried: number;
   #sense = true;
+  /** Batches that the sink is not done with yet. */
+  #held = 0;
   #deliverer: Deliverer;
   #stopped = false;
 
@@ -87,8 +89,8 @@ export class Walk {
     sink: KeySink,
     fact: KeyFact,
     private readonly hooks: {
-      /** A batch has been handed to the sink. */
-      onBatch(): void;
+      /** A batch has been handed to the sink. Nothing more is asked before what is returned is fulfilled. */
+      onBatch(): Promise<unknown> | undefined;
       onEnd(): void;
       /** The server refuses to go on. */
       onError(error: ReplyError): void;
@@ -145,6 +147,7 @@ export class Walk {
   /** The part of the table that is with the sink, 0 to 1; null where cursors do not tell. */
   done(): number | null {
     if (this.options.order === 'opaque') return null;
+    if (this.#whole === 0n) return 1;
     const length = ({ at, end }: Range) => (end ?? WHOLE) - this.#position(at);
     const left = this.left().reduce((sum, range) => sum + length(range), 0n);
     return 1 - Number(left) / Number(this.#whole);
@@ -240,17 +243,26 @@ export class Walk {
 
   #queue(batch: Batch): void {
     const { range } = batch;
-    if (batch.keys.length === 0 && range.under) {
-      range.held = batch;
-      return;
+    if (batch.keys.length === 0 && range.under) range.held = batch;
+    else {
+      range.under = batch;
+      this.#ready.push(batch);
     }
-    range.under = batch;
-    this.#ready.push(batch);
+    // For a held one too: it may be the last reply that was awaited, while others wait for their slice.
     this.#pump();
   }
 
+  #hold(ready: Promise<unknown>): void {
+    this.#held += 1;
+    const go = () => {
+      this.#held -= 1;
+      this.#pump();
+    };
+    ready.then(go).catch((error: Error) => this.hooks.onThrow(error));
+  }
+
   #pump(): void {
-    while (this.#untried === 0 && !this.#stopped) {
+    while (this.#untried === 0 && this.#held === 0 && !this.#stopped) {
       if (this.#writes.length === 0) this.#writes = this.#next();
       if (this.#writes.length === 0 || !this.pace.allows(this.#inFlight())) break;
       this.#writes.shift()?.();
@@ -284,7 +296,8 @@ export class Walk {
     if (range.under === batch) range.under = undefined;
     if (this.#stopped) return;
     if (!last && !this.#asksAhead) this.#ask(range, next);
-    this.hooks.onBatch();
+    const ready = this.hooks.onBatch();
+    if (ready) this.#hold(ready);
     const { held } = range;
     range.held = undefined;
     if (held) this.#queue(held);
