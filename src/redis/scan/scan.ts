@@ -237,7 +237,7 @@ class Scan {
         this.#stream,
         this.#plan,
         left,
-        { db: end.db, order, keys, count },
+        { db: end.db, order, keys, count, roundTrip: this.#roundTrip },
         this.#pace,
         this.sink,
         fact,

@@ -22,6 +22,8 @@ export interface WalkOptions {
   /** DBSIZE; null where it may not be asked: there is one range then. */
   keys: number | null;
   count: number;
+  /** Milliseconds. */
+  roundTrip: number;
 }
 
 /** Keys of one SCAN, on their way to the sink. */
@@ -105,7 +107,7 @@ export class Walk {
     );
     this.#untried = this.#ranges.length > 1 ? this.#ranges.length : 0;
     fact.db = options.db;
-    this.#deliverer = new Deliverer(stream, plan, sink, fact, {
+    this.#deliverer = new Deliverer(stream, plan, sink, fact, options.roundTrip, {
       answered: () => this.#pump(),
       done: (batch) => this.#delivered(batch),
       refused: (error) => hooks.onError(error),
