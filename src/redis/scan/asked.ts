@@ -1,6 +1,6 @@
 import type { ReplyError } from '../resp.js';
+import type { Batch } from './batches.js';
 import type { Tally } from './types.js';
-import type { Batch } from './walk.js';
 
 /** A batch whose keys are being asked about. */
 export interface Asked {

@@ -1,13 +1,13 @@
 import type { KeyFact, KeySink } from '../key-fact.js';
 import type { ReplyError } from '../resp.js';
 import type { Asked, Fail } from './asked.js';
+import type { Batch } from './batches.js';
 import { LargeKeys } from './large.js';
 import { askLengths } from './lengths.js';
 import { asker, isKeyRefusal, type Plan } from './questions.js';
 import { NIL, type ScanReply, ShortReplies } from './replies.js';
 import type { ReplyStream } from './stream.js';
 import type { Tally } from './types.js';
-import type { Batch } from './walk.js';
 
 /**
  * Bytes of one write. Redis works off what it has read, 16 KB or more where they are there, before it turns to
