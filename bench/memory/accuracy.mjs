@@ -47,6 +47,7 @@ const worstKey = Math.max(
   ...inBoth.map(({ key, bytes }) => Math.abs(errorOfKey.get(key) / bytes - 1)),
 );
 const sameOrder = exact.top.filter(({ key }, at) => usual.top[at]?.key === key).length;
+const far = worst.filter(({ error }) => error > 0.001);
 const percent = (share) => `${(share * 100).toFixed(3)} %`;
 table(
   ['memory bigkeys against --exact', 'measured', 'bar'],
@@ -65,6 +66,7 @@ table(
     ['bytes of one of them, the worst', percent(worstKey), ''],
   ],
 );
+for (const { name, error } of far) process.stdout.write(`${name}: ${percent(error)}\n`);
 process.stdout.write(`\n${load()}\n`);
 rmSync(cwd, { recursive: true });
 await server.stop();

@@ -2,10 +2,20 @@ import { setMaxListeners } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { codeOf, messageOf } from '../errors.js';
-import { encode, ProtocolError, type Reply, ReplyError, ReplyParser } from './resp.js';
-import { ClosedError, connectSocket, ready, resolveHost, upgrade, within } from './socket.js';
+import { authenticate, pingOnce } from './greet.js';
+import { demand, encode, type Reply, ReplyError, ReplyParser } from './resp.js';
+import {
+  ClosedError,
+  connectSocket,
+  ready,
+  resolveHost,
+  unlessAborted,
+  upgrade,
+  within,
+} from './socket.js';
 import type { Access } from './target.js';
 
+export { demand } from './resp.js';
 export { ClosedError, TimeoutError } from './socket.js';
 
 /** The steps of opening a connection, in order. A unix socket has no dns; only rediss:// has tls. */
@@ -221,43 +231,4 @@ function trueStage(error: unknown, seen: Stage): Stage {
   if (error instanceof ReplyError && /^(NOAUTH|WRONGPASS)/.test(error.message)) return 'auth';
   // TLS 1.3 lets the client finish before the server has looked at its certificate.
   return codeOf(error)?.startsWith('ERR_SSL') ? 'tls' : seen;
-}
-
-/** The reply, or throws it when it is an error. */
-export function demand(reply: Reply): Exclude<Reply, ReplyError> {
-  if (reply instanceof ReplyError) throw reply;
-  return reply;
-}
-
-/** Sends PING; throws unless the answer is PONG. A port that sends back what it gets is no Redis. */
-export async function pingOnce(channel: Channel, withoutRight = false): Promise<void> {
-  const answer = await channel.send('PING');
-  if (withoutRight && answer instanceof ReplyError && answer.code === 'NOPERM') return;
-  const reply = demand(answer);
-  if (reply !== 'PONG') throw new ProtocolError('the answer to PING is not PONG');
-}
-
-async function authenticate(channel: Channel, { username, password = '' }: Access): Promise<void> {
-  const reply = await channel.send('AUTH', ...(username ? [username] : []), password);
-  // A server without AUTH (renamed, a Sentinel before Redis 5.0.1) repeats its arguments in the error:
-  // https://github.com/redis/redis/blob/7.0/src/server.c (rejectCommandFormat in processCommand).
-  if (reply instanceof ReplyError && /^ERR unknown command/i.test(reply.message))
-    throw new ReplyError("ERR unknown command 'AUTH'");
-  if (reply instanceof ReplyError && password !== '' && reply.message.includes(password))
-    throw new ReplyError(reply.message.replaceAll(password, '***'));
-  demand(reply);
-}
-
-async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  if (!signal) return await work;
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-  });
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

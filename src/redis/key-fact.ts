@@ -23,6 +23,21 @@ export interface KeyFact {
   frequency: number | null;
 }
 
+/** A fact of which nothing is known yet. */
+export function emptyFact(db = 0): KeyFact {
+  return {
+    db,
+    key: '',
+    type: '',
+    bytes: 0,
+    ttl_ms: null,
+    encoding: null,
+    elements: null,
+    idle_s: null,
+    frequency: null,
+  };
+}
+
 /** Takes every key that a scan or a file yields. */
 export interface KeySink {
   add(fact: Readonly<KeyFact>): void;

@@ -5,13 +5,13 @@ import {
   type Channel,
   type Limits,
   openChannel,
-  pingOnce,
   type Stage,
   StageError,
   type Timings,
 } from './channel.js';
 import { checkNode, checkSentinel, type Finding } from './checks.js';
 import { evidenceFor } from './evidence.js';
+import { pingOnce } from './greet.js';
 import { type Latency, latencyOf } from './latency.js';
 import { type Access, label, type RedisTarget } from './target.js';
 import { DiscoveryError, findNodes, type Role } from './topology.js';

@@ -156,3 +156,9 @@ const [PLUS, MINUS, COLON, DOLLAR, STAR, ZERO, CR, LF] = Array.from('+-:$*0\r\n'
 const isDigit = (byte: number | undefined): byte is number =>
   byte !== undefined && byte >= ZERO && byte < ZERO + 10;
 const REPLY_TYPES = new Set([PLUS, MINUS, COLON, DOLLAR, STAR]);
+
+/** The reply, or throws it when it is an error. */
+export function demand(reply: Reply): Exclude<Reply, ReplyError> {
+  if (reply instanceof ReplyError) throw reply;
+  return reply;
+}

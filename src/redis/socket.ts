@@ -103,3 +103,21 @@ export function within<T>(
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** The outcome of `work`, unless the signal is aborted before; then its reason is thrown. */
+export async function unlessAborted<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T> {
+  if (!signal) return await work;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+  });
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -223,6 +223,16 @@ describe('memory bigkeys', () => {
     expect(cut.report.totals.keys).toBeGreaterThan(100);
   });
 
+  it('takes the data set as a replica would, and says before when the server writes a file for that', async () => {
+    for (const diskless of ['yes', 'no']) {
+      await redis.config('SET', 'repl-diskless-sync', diskless);
+      await redis.config('SET', 'repl-diskless-sync-delay', '0');
+      const { code, report, stderr } = await bigkeys(['--via-replication']);
+      expect([code, report.source, report.totals.keys]).toEqual([0, 'replication', KEYS + 4]);
+      expect(stderr).toMatch(diskless === 'no' ? /dump file anew.*is off\n$/ : /^$/);
+    }
+  });
+
   it('says that nobody answers, or that the password is wrong, in one line', async () => {
     const secured = await startRedis({ password: 'right' });
     try {

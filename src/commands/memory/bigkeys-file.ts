@@ -5,12 +5,14 @@ import { reportId } from '../../memory/store.js';
 import { type SurveyOptions, serversOf } from '../../memory/survey.js';
 import { Tally } from '../../memory/tally/tally.js';
 import { toReport } from '../../memory/to-report.js';
+import { say } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
+import type { Limits } from '../../redis/channel.js';
 import type { KeySink } from '../../redis/key-fact.js';
 import { type RdbEnd, type RdbHooks, readRdb } from '../../redis/rdb/read.js';
-import { readFromServer } from '../../redis/rdb/replication.js';
+import { readFromServer, writesFile } from '../../redis/rdb/replication.js';
 import { connectError } from '../../redis/servers.js';
-import { label, type RedisTarget } from '../../redis/target.js';
+import { type Access, label, type RedisTarget } from '../../redis/target.js';
 import { bytesText, countText, percentText } from '../../words.js';
 import { inputOf } from './input.js';
 
@@ -38,6 +40,7 @@ export async function reportFromReplication(
     const ends: RdbEnd[] = [];
     // One after the other: each server forks.
     for (const access of accesses) {
+      await warnOfFile(context, access, limits).catch(() => {});
       const reading = readFromServer(access, limits, sinks(label(access.endpoint)), hooks);
       ends.push(
         await reading.catch(async (error: unknown) => {
@@ -47,6 +50,19 @@ export async function reportFromReplication(
     }
     return ends;
   });
+}
+
+/** Said before it happens; that a server cannot be asked is said by what comes next. */
+async function warnOfFile(context: Context, access: Access, limits: Limits): Promise<void> {
+  const writes = await writesFile(access, limits);
+  if (writes === false) return;
+  const where = label(access.endpoint);
+  say(
+    context,
+    writes
+      ? `${where} writes its dump file anew for this: repl-diskless-sync is off`
+      : `${where} does not say whether it writes its dump file anew for this (repl-diskless-sync)`,
+  );
 }
 
 async function read(

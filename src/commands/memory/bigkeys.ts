@@ -53,7 +53,8 @@ and diff work on it.
 
 Sizes are within about 1 % of the truth; of an RDB file and over replication they are calculated.
 SCAN makes a master delete keys that have expired already; nothing else is changed. The server forks
-for --via-replication as it does for BGSAVE; where repl-diskless-sync is off it rewrites its dump file.
+for --via-replication as it does for BGSAVE; where repl-diskless-sync is off it rewrites its dump file,
+which is said before. --replica: of a cluster one replica of each master.
 
 Exit 0; 4 when the report is partial (the scan stopped, a file is broken); 5 when the target cannot
 be reached; 130 interrupted.

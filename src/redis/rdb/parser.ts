@@ -1,5 +1,6 @@
-import type { KeyFact, KeySink } from '../key-fact.js';
+import { emptyFact, type KeySink } from '../key-fact.js';
 import { CorruptError, Cursor, hex, SHORT } from './cursor.js';
+import { readHeader } from './header.js';
 import { type About, Opcode, recordReaders } from './records.js';
 import { type Quantum, SIZE, sizesOf } from './sizes.js';
 import { type Magic, valueReaders } from './types.js';
@@ -22,13 +23,6 @@ export interface RdbEncoding {
   keys: number;
   bytes: number;
 }
-
-/** Versions that are read; Valkey counts from 80 since its formats parted from Redis's. */
-const VERSIONS: Record<Magic, { from: number; to: number }> = {
-  REDIS: { from: 6, to: 12 },
-  VALKEY: { from: 80, to: 80 },
-};
-const MAGIC_LENGTH = 9;
 
 /**
  * Turns bytes into key facts. `run()` reads as far as the cursor's bytes go; the values of a key may come
@@ -66,17 +60,7 @@ export class Parser implements About {
   #moment: number;
   readonly #formKeys: number[] = [];
   readonly #formBytes: number[] = [];
-  readonly #fact: KeyFact = {
-    db: 0,
-    key: '',
-    type: '',
-    bytes: 0,
-    ttl_ms: null,
-    encoding: null,
-    elements: null,
-    idle_s: null,
-    frequency: null,
-  };
+  readonly #fact = emptyFact();
 
   /** `now`: what times to live are counted from when the file does not say when it was written, in ms. */
   constructor(
@@ -208,29 +192,10 @@ export class Parser implements About {
   }
 
   #header(): void {
-    const cursor: Cursor = this.cursor;
-    cursor.ensure(MAGIC_LENGTH);
-    const text = cursor.bytes.toString('latin1', cursor.at, cursor.at + MAGIC_LENGTH);
-    const [, magic, digits] = /^(REDIS|VALKEY)(\d{3,4})$/.exec(text) ?? [];
-    if (magic === undefined)
-      cursor.corrupt(
-        'REDIS or VALKEY and a version: the beginning of an RDB file',
-        described(text),
-      );
-    const { from, to } = VERSIONS[magic as Magic];
-    const version = Number(digits);
-    if (version < from || version > to)
-      cursor.corrupt(
-        from === to
-          ? `version ${from} after ${magic}`
-          : `a version from ${from} to ${to} after ${magic}`,
-        `version ${version}`,
-        cursor.offset + magic.length,
-      );
-    cursor.skip(MAGIC_LENGTH);
-    this.magic = magic as Magic;
+    const { magic, version } = readHeader(this.cursor);
+    this.magic = magic;
     this.version = version;
-    this.#readers = valueReaders(this.magic, version);
+    this.#readers = valueReaders(magic, version);
     this.#records = recordReaders(this, magic === 'VALKEY');
   }
 
@@ -274,18 +239,4 @@ export class Parser implements About {
     fact.idle_s = null;
     fact.frequency = null;
   }
-}
-
-/** What people take for an RDB file, by what it begins with. */
-const OTHERS = [
-  ['\x1f\x8b', 'gzip: unpack it first'],
-  ['\x28\xb5\x2f\xfd', 'zstd: unpack it first'],
-  ['BZh', 'bzip2: unpack it first'],
-  ['\xfd7zXZ', 'xz: unpack it first'],
-  ['*', 'commands: an append-only file'],
-] as const;
-
-function described(text: string): string {
-  const [, what] = OTHERS.find(([magic]) => text.startsWith(magic)) ?? [];
-  return what ?? JSON.stringify(text);
 }

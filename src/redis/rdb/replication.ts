@@ -56,6 +56,18 @@ export async function readFromServer(
   }
 }
 
+/** Whether the server writes its RDB file anew for a replica; undefined where it does not say. */
+export async function writesFile(access: Access, limits: Limits): Promise<boolean | undefined> {
+  const { db: _, ...connection } = access;
+  const channel = await openChannel(connection, limits);
+  try {
+    const reply = await channel.send('CONFIG', 'GET', 'repl-diskless-sync');
+    return Array.isArray(reply) && reply.length === 2 ? reply[1] === 'no' : undefined;
+  } finally {
+    channel.close();
+  }
+}
+
 /** Says what this replica can do: take a data set that ends with a mark, and wants nothing after it. */
 async function announce(channel: Channel, access: Access): Promise<Socket> {
   const [capable] = await channel.pipeline([

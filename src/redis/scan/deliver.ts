@@ -1,12 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyFact, KeySink } from '../key-fact.js';
 import type { ReplyError } from '../resp.js';
-import { estimateBytes, lengthCommand } from './estimate.js';
-import { asker, isKeyRefusal, mayBeReckoned, type Plan, refusal } from './questions.js';
+import type { Asked, Fail } from './asked.js';
+import type { Batch } from './batches.js';
+import { LargeKeys } from './large.js';
+import { askLengths } from './lengths.js';
+import { asker, isKeyRefusal, type Plan } from './questions.js';
 import { NIL, type ScanReply, ShortReplies } from './replies.js';
-import { command, type ReplyStream } from './stream.js';
+import type { ReplyStream } from './stream.js';
 import type { Tally } from './types.js';
-import type { Batch } from './walk.js';
 
 /**
  * Bytes of one write. Redis works off what it has read, 16 KB or more where they are there, before it turns to
@@ -16,16 +17,6 @@ import type { Batch } from './walk.js';
 const WRITE = 8 * 1024;
 /** About what a question takes beside the key. */
 const QUESTION = 40;
-
-/** A batch whose keys are being asked about. */
-interface Asked {
-  batch: Batch;
-  types: (string | undefined)[];
-  sizes: Float64Array;
-  ttls: Float64Array;
-  /** Keys that are out, and why; the others go to the sink. */
-  out: Map<number, Exclude<keyof Tally, 'seen'>>;
-}
 
 const NO_TTL = -1;
 const NO_KEY = -2;
@@ -38,16 +29,19 @@ export class Deliverer {
   readonly #ask: (key: string) => string;
   readonly #at: { type: number; size: number; ttl: number };
   #stopped = false;
-  /** The end of the line of large keys. */
-  #large: Promise<void> = Promise.resolve();
+  readonly #large: LargeKeys;
+  /** Of a range with large keys, when its last batch is with the sink: later ones must not overtake it. */
+  readonly #late = new Map<Batch['range'], Promise<void>>();
 
   constructor(
     private readonly stream: ReplyStream,
     private readonly plan: Plan,
     private readonly sink: KeySink,
     private readonly fact: KeyFact,
+    /** Round trip to the server in ms. */
+    roundTrip: number,
     private readonly hooks: {
-      /** A write has been answered, and more of its batch are to come. */
+      /** A write has been answered. */
       answered(): void;
       done(batch: Batch): void;
       refused(error: ReplyError): void;
@@ -56,12 +50,14 @@ export class Deliverer {
     },
   ) {
     this.#ask = asker(plan);
+    this.#large = new LargeKeys(stream, plan, roundTrip, this.#fail);
     const at = (column: Plan['columns'][number]) => plan.columns.indexOf(column);
     this.#at = { type: at('type'), size: at('size'), ttl: at('ttl') };
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#large.stop();
   }
 
   /**
@@ -107,7 +103,7 @@ export class Deliverer {
       this.#read(asked, from, replies);
       if (this.#stopped) return;
       if (to === keys.length) this.#answered(asked);
-      else this.hooks.answered();
+      this.hooks.answered();
     });
     this.outstanding += 1;
     if (next) this.stream.write(text, next[1], reader);
@@ -141,107 +137,35 @@ export class Deliverer {
   }
 
   /** What a key cannot be asked: its own matter, or the end of the scan. */
-  #fail(asked: Asked, index: number, error: ReplyError): void {
-    if (isKeyRefusal(error)) asked.out.set(index, 'unreadable');
+  readonly #fail: Fail = ({ out }, index, error) => {
+    if (isKeyRefusal(error)) out.set(index, 'unreadable');
     else if (error.code === 'MOVED' || error.code === 'ASK' || error.code === 'TRYAGAIN')
-      asked.out.set(index, 'moved');
-    else if (error.code === 'WRONGTYPE') asked.out.set(index, 'vanished');
+      out.set(index, 'moved');
+    else if (error.code === 'WRONGTYPE') out.set(index, 'vanished');
     else this.hooks.refused(error);
-  }
+  };
 
   #answered(asked: Asked): void {
-    if (this.plan.estimated) this.#estimate(asked);
-    else if (this.plan.exact) this.#measure(asked);
-    else this.#deliver(asked);
-  }
-
-  /**
-   * Every element of the large keys: a call may hold the server for 20 ms, so these go one at a time over
-   * all ranges, and the server has as long to itself after each.
-   */
-  #measure(asked: Asked): void {
-    const { batch, types, sizes, out } = asked;
-    const isLarge = (index: number) =>
-      !out.has(index) && mayBeReckoned(types[index] ?? this.plan.knownType, sizes[index] as number);
-    const large = Array.from(batch.keys.keys()).filter(isLarge);
-    if (large.length === 0) {
+    if (this.plan.estimated) {
+      askLengths(this.stream, this.plan, asked, this.#fail, () => {
+        if (!this.#stopped) this.#deliver(asked);
+      });
+      return;
+    }
+    const { range } = asked.batch;
+    const large = this.#large.among(asked);
+    const before = this.#late.get(range);
+    if (large.length === 0 && !before) {
       this.#deliver(asked);
       return;
     }
-    this.#large = large.reduce(
-      (before, index) => before.then(() => this.#measureOne(asked, index)),
-      this.#large,
-    );
-    this.#large = this.#large.then(() => {
+    const measured = this.#large.measure(asked, large);
+    const delivered = Promise.all([before, measured]).then(() => {
+      if (this.#late.get(range) === delivered) this.#late.delete(range);
       if (!this.#stopped) this.#deliver(asked);
     });
-    this.#large.catch((error: Error) => this.hooks.threw(error));
-  }
-
-  async #measureOne(asked: Asked, index: number): Promise<void> {
-    if (this.#stopped) return;
-    const start = performance.now();
-    const key = asked.batch.keys[index] as string;
-    await new Promise<void>((resolve) => {
-      const reader = new ShortReplies(1, ({ values, errors }) => {
-        const error = errors.get(0);
-        if (error) this.#fail(asked, index, error);
-        else if (values[0] === NIL) asked.out.set(index, 'vanished');
-        else asked.sizes[index] = values[0] as number;
-        resolve();
-      });
-      this.stream.write(command('MEMORY', 'USAGE', key, 'SAMPLES', 0), reader);
-    });
-    await sleep(performance.now() - start);
-  }
-
-  /** Lengths in place of sizes, now that the types are known. */
-  #estimate(asked: Asked): void {
-    const { batch, types, sizes, out } = asked;
-    let text = '';
-    const places: number[] = [];
-    batch.keys.forEach((key, index) => {
-      const type = types[index] ?? this.plan.knownType ?? '';
-      const name = lengthCommand(type);
-      sizes[index] = estimateBytes(type, key, 0);
-      if (!name || out.has(index)) return;
-      text += command(name, key);
-      places.push(index);
-    });
-    if (places.length === 0) {
-      this.#deliver(asked);
-      return;
-    }
-    this.stream.write(
-      text,
-      new ShortReplies(places.length, ({ values, errors }) => {
-        if (this.#stopped) return;
-        places.forEach((index, place) => {
-          const type = types[index] ?? this.plan.knownType ?? '';
-          const error = errors.get(place);
-          if (error) this.#lengthRefused(asked, index, type, error);
-          else
-            sizes[index] = estimateBytes(
-              type,
-              batch.keys[index] as string,
-              values[place] as number,
-            );
-          if (!error) this.plan.lookups.hits += 1;
-        });
-        if (!this.#stopped) this.#deliver(asked);
-      }),
-    );
-  }
-
-  #lengthRefused(asked: Asked, index: number, type: string, error: ReplyError): void {
-    const why = refusal(error);
-    if (!why) {
-      this.#fail(asked, index, error);
-      return;
-    }
-    const name = lengthCommand(type) ?? '';
-    if (this.plan.missing.some(({ command }) => command === name)) return;
-    this.plan.missing.push({ command: name, why, instead: `the size of a ${type} is not known` });
+    this.#late.set(range, delivered);
+    delivered.catch((error: Error) => this.hooks.threw(error));
   }
 
   #deliver({ batch, types, sizes, ttls, out }: Asked): void {

@@ -1,5 +1,6 @@
-import type { DatabaseEnd, DatabasePosition, Tally } from './types.js';
-import type { Range, Walk } from './walk.js';
+import type { Range } from './batches.js';
+import type { DatabaseEnd, DatabasePosition, ScanProgress, Tally } from './types.js';
+import type { Walk } from './walk.js';
 
 /** A database of which the scan is done or under way. */
 export interface Progress {
@@ -20,6 +21,18 @@ export function update({ walk, end, earlier }: Progress): void {
   for (const name of ['seen', 'vanished', 'unreadable', 'moved'] as const)
     end[name] = earlier[name] + walk.tally[name];
   end.done = walk.done();
+}
+
+/** What is told of a scan of all these databases, of which `progress` is under way. */
+export function toProgress(
+  progress: Progress,
+  all: readonly Progress[],
+  slowed: boolean,
+): Omit<ScanProgress, 'rate'> {
+  update(progress);
+  const { db, keys_before, done } = progress.end;
+  const keys = all.reduce((sum, { end }) => sum + end.seen, 0);
+  return { keys, of: keys_before, done, db, slowed };
 }
 
 export function toPosition(progress: Progress): DatabasePosition {

@@ -88,7 +88,7 @@ export function isKeyRefusal(error: ReplyError): boolean {
 
 /**
  * Of how many elements MEMORY USAGE measures the size before it reckons. Of a key with fewer it is exact;
- * of others within 1.1 %, where the default of 5 is off by up to 20 %.
+ * of others but sorted sets within 1.1 %, where the default of 5 is off by up to 20 %.
  */
 const SAMPLES = 2_000;
 
@@ -98,6 +98,17 @@ const SMALLEST_ELEMENT = 16;
 /** Whether a size of SAMPLES may be reckoned: the key may have more elements. */
 export function mayBeReckoned(type: string | undefined, bytes: number): boolean {
   return type !== 'string' && bytes > SAMPLES * SMALLEST_ELEMENT;
+}
+
+/**
+ * Of a sorted set the samples are the members of the lowest scores, and often those have shorter names: `m:9`
+ * before `m:100000`, which made one 7 % too small. Below this size (bytes) the difference is lost in the sum.
+ */
+const LARGE = 1024 * 1024;
+
+/** Whether a size of SAMPLES is that of members that may not be like the others. */
+export function isSampledInOrder(type: string | undefined, bytes: number): boolean {
+  return type === 'zset' && bytes >= LARGE;
 }
 
 /** Writes the questions for a key as RESP. */

@@ -1,7 +1,7 @@
 import { CacheOpsError } from '../../errors.js';
+import type { Range } from './batches.js';
 import { type CursorOrder, cursorAt, slotStart, split, WHOLE } from './position.js';
 import type { ScanOptions } from './types.js';
-import type { Range } from './walk.js';
 
 const MOST_CURSORS = 64;
 /** SCANs that are worth a cursor of their own. */

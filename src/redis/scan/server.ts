@@ -115,6 +115,17 @@ export interface Slots {
   version: string;
 }
 
+/** Whether slots have come or gone since `version`, or are on their way. */
+export async function haveMoved(
+  channel: Channel,
+  before: Slots | undefined,
+  version: string | null,
+): Promise<boolean> {
+  const now = before && (await readSlots(channel).catch(() => undefined));
+  if (!now) return false;
+  return before.moving || now.moving || now.version !== (version ?? now.version);
+}
+
 /** Undefined where it cannot be asked. */
 export async function readSlots(channel: Channel): Promise<Slots | undefined> {
   const text = await channel.send('CLUSTER', 'NODES');

@@ -1,20 +1,12 @@
 import type { KeyFact, KeySink } from '../key-fact.js';
 import { ProtocolError, type ReplyError } from '../resp.js';
+import { type ActiveRange, activate, type Batch, type Range } from './batches.js';
 import { Deliverer } from './deliver.js';
 import type { Pace } from './pace.js';
 import { type CursorOrder, cursorAt, isCoarser, positionOf, WHOLE } from './position.js';
 import type { Plan } from './questions.js';
-import { RecentKeys } from './recent.js';
 import { ScanReply } from './replies.js';
 import { command, type ReplyStream } from './stream.js';
-
-/** Part of a table, gone through by one cursor. */
-export interface Range {
-  /** Everything before this cursor is with the sink. */
-  at: string;
-  /** Where the next range begins; null: only SCAN's own end is the end. */
-  end: bigint | null;
-}
 
 export interface WalkOptions {
   db: number;
@@ -22,33 +14,8 @@ export interface WalkOptions {
   /** DBSIZE; null where it may not be asked: there is one range then. */
   keys: number | null;
   count: number;
-}
-
-/** Keys of one SCAN, on their way to the sink. */
-export interface Batch {
-  keys: string[];
-  /** The cursor behind them. */
-  next: string;
-  /** They are the last of their range. */
-  last: boolean;
-  range: ActiveRange;
-}
-
-interface ActiveRange extends Range {
-  recent: RecentKeys;
-  count: number;
-  finished: boolean;
-  /** The last batch whose turn has come and which is not with the sink. */
-  under: Batch | undefined;
-  /** A batch without keys: nothing is asked of it, so it would overtake the one before it. */
-  held: Batch | undefined;
-}
-
-/** What SCAN said of a batch beyond the end of its range, and what is known of the keys there. */
-interface Border {
-  batch: Batch;
-  beyond: Set<string>;
-  until: bigint;
+  /** Milliseconds. */
+  roundTrip: number;
 }
 
 /** Names in one SCAN reply, in bytes, beyond which the next one asks for fewer keys. */
@@ -98,14 +65,14 @@ export class Walk {
       onThrow(error: Error): void;
     },
   ) {
-    this.#ranges = ranges.map((range) => this.#activate(range));
+    this.#ranges = ranges.map((range) => activate(range, options.count));
     this.#whole = ranges.reduce(
       (sum, { at, end }) => sum + (end ?? WHOLE) - positionOf(at, options.order),
       0n,
     );
     this.#untried = this.#ranges.length > 1 ? this.#ranges.length : 0;
     fact.db = options.db;
-    this.#deliverer = new Deliverer(stream, plan, sink, fact, {
+    this.#deliverer = new Deliverer(stream, plan, sink, fact, options.roundTrip, {
       answered: () => this.#pump(),
       done: (batch) => this.#delivered(batch),
       refused: (error) => hooks.onError(error),
@@ -153,28 +120,19 @@ export class Walk {
     return 1 - Number(left) / Number(this.#whole);
   }
 
-  #activate({ at, end }: Range): ActiveRange {
-    const { count } = this.options;
-    return {
-      at,
-      end,
-      recent: new RecentKeys(),
-      count,
-      finished: false,
-      under: undefined,
-      held: undefined,
-    };
-  }
-
   #ask(range: ActiveRange, cursor: string): void {
     this.stream.write(...this.#scan(range, cursor));
   }
 
   #scan(range: ActiveRange, cursor: string): [string, ScanReply] {
     return [
-      command('SCAN', cursor, ...this.plan.filter, 'COUNT', range.count),
+      this.#scanCommand(range, cursor),
       new ScanReply((reply) => this.#scanned(range, cursor, reply)),
     ];
+  }
+
+  #scanCommand({ count }: ActiveRange, cursor: string): string {
+    return command('SCAN', cursor, ...this.plan.filter, 'COUNT', count);
   }
 
   #scanned(range: ActiveRange, from: string, reply: ScanReply): void {
@@ -196,7 +154,7 @@ export class Walk {
         throw new ProtocolError('the cursors of SCAN are not in the order that is known of Redis');
       batch.last = reached >= end;
     }
-    if (end !== null && reached > end) this.#border({ batch, beyond: new Set(), until: reached });
+    if (end !== null && reached > end) this.#border(batch, reached);
     else this.#queue(batch);
   }
 
@@ -214,31 +172,33 @@ export class Walk {
     this.#untried -= 1;
     if (this.#untried > 0 || this.#sense) return true;
     this.#ready = [];
-    this.#ranges = [this.#activate({ at: '0', end: null })];
+    this.#ranges = [activate({ at: '0', end: null }, this.options.count)];
     this.#ask(this.#ranges[0] as ActiveRange, '0');
     return false;
   }
 
-  /** Reads what lies beyond a range's end until it covers all that its last SCAN has shown of it. */
-  #border(border: Border, cursor?: string): void {
-    const { range } = border.batch;
-    const from = cursor ?? cursorAt(range.end as bigint, this.options.order);
-    const reader = new ScanReply((reply) => {
-      if (this.#stopped || !this.#ranges.includes(range)) return;
-      if (reply.error) {
-        this.hooks.onError(reply.error);
-        return;
-      }
-      for (const key of reply.keys) border.beyond.add(key);
-      if (this.#reached(reply.cursor) < border.until) {
-        this.#border(border, reply.cursor);
-        return;
-      }
-      const { batch, beyond } = border;
-      batch.keys = batch.keys.filter((key) => !beyond.has(key));
-      this.#queue(batch);
-    });
-    this.stream.write(command('SCAN', from, ...this.plan.filter, 'COUNT', range.count), reader);
+  /** Leaves to the next range what the last SCAN of this one has shown of it. */
+  #border(batch: Batch, until: bigint): void {
+    const { range } = batch;
+    const beyond = new Set<string>();
+    const read = (cursor: string) => {
+      const reader = new ScanReply((reply) => {
+        if (this.#stopped || !this.#ranges.includes(range)) return;
+        if (reply.error) {
+          this.hooks.onError(reply.error);
+          return;
+        }
+        for (const key of reply.keys) beyond.add(key);
+        if (this.#reached(reply.cursor) < until) {
+          read(reply.cursor);
+          return;
+        }
+        batch.keys = batch.keys.filter((key) => !beyond.has(key));
+        this.#queue(batch);
+      });
+      this.stream.write(this.#scanCommand(range, cursor), reader);
+    };
+    read(cursorAt(range.end as bigint, this.options.order));
   }
 
   #queue(batch: Batch): void {
