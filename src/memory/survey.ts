@@ -96,8 +96,8 @@ export async function serversOf(
 const noReplica = (of: string) =>
   new CacheOpsError(
     'usage',
-    `${of} has no replica that answers`,
-    'without --replica the master is read, and slowed down for as soon as others wait for it',
+    `${of} has no replica that is known`,
+    'name one by its URL, or leave --replica out: the scan slows down as soon as others wait for it',
   );
 
 async function one(
