@@ -29,9 +29,19 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/health.js'),
   },
   {
+    name: 'doctor',
+    summary: 'settings audit: what is wrong, why it matters, and the line that mends it',
+    load: () => import('./commands/doctor.js'),
+  },
+  {
     name: 'smoke',
     summary: 'what a CI step runs after a deployment: every cache and every application',
     load: () => import('./commands/smoke.js'),
+  },
+  {
+    name: 'load',
+    summary: "the runbook's load test, through an application or straight at Redis",
+    load: () => import('./commands/load.js'),
   },
   {
     name: 'drill',
