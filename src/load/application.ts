@@ -1,5 +1,6 @@
-import { type Application, deleteKey, readKey, writeKey } from '../applications/client.js';
-import type { LoadClient, Subject } from './load.js';
+import { type Application, deleteKey } from '../applications/client.js';
+import { httpClient } from './http.js';
+import type { Subject } from './load.js';
 
 /** Clients at once for the removal. */
 const REMOVERS = 10;
@@ -16,19 +17,7 @@ export function applicationSubject(
 ): Subject {
   const keyOf = (number: number) => `${prefix}${number}`;
   return {
-    async open(): Promise<LoadClient> {
-      return {
-        async write(number) {
-          const { ok, error } = await writeKey(application, keyOf(number), value, { timeout });
-          if (!ok) throw new Error(error);
-        },
-        async read(number) {
-          const { ok, error } = await readKey(application, keyOf(number), value, { timeout });
-          if (!ok) throw new Error(error);
-        },
-        close() {},
-      };
-    },
+    open: async () => httpClient(application, keyOf, value, timeout),
     async remove(count) {
       let next = 0;
       let left = 0;
