@@ -64,6 +64,31 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/keys.js'),
   },
   {
+    name: 'task',
+    summary: 'split tasks: batches, progress, checkpoints; put failed batches back',
+    load: () => import('./commands/task.js'),
+  },
+  {
+    name: 'lock',
+    summary: 'locks of the applications: who holds them, release one',
+    load: () => import('./commands/lock.js'),
+  },
+  {
+    name: 'execution',
+    summary: 'idempotent executions: those under way, those whose process died',
+    load: () => import('./commands/execution.js'),
+  },
+  {
+    name: 'cache',
+    summary: 'application caches on Redis and in Postgres: statistics, clear, clean, warm',
+    load: () => import('./commands/cache.js'),
+  },
+  {
+    name: 'rollout',
+    summary: 'the stages of moving to Redis: switches in force, acceptance checks',
+    load: () => import('./commands/rollout.js'),
+  },
+  {
     name: 'sandbox',
     summary: 'a throwaway estate with real servers on this machine',
     load: () => import('./commands/sandbox.js'),
