@@ -106,6 +106,7 @@ describe('task', () => {
     const dispatched: number[] = [];
     await store.dispatch(async ({ task, batch }) => {
       if (task === id) dispatched.push(batch);
+      return 'job';
     });
     expect(dispatched).toEqual([1, 2]);
     expect((await json('task', 'retry', id, '--yes')).result.batches).toEqual([]);

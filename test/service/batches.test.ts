@@ -40,6 +40,11 @@ const resultsOf = async (task: string): Promise<number[]> =>
     )
   ).rows.map((row) => row.item_index);
 const rowOf = (task: string) => store.get('alice', task);
+/** Puts back every batch that somebody has: as if their workers had been silent for longer than the lease. */
+const lapse = async () => {
+  await sleep(3);
+  await store.releaseStalled(1);
+};
 const everyOne = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 describe('the size of a batch', () => {
@@ -104,6 +109,9 @@ describe('a batch', () => {
     };
     void runBatch(store, { task: id, batch: 0 }, dies, { worker: 'dies' });
     await until(async () => worked === 25 && (await resultsOf(id)).length === 20);
+    // Its worker may be alive: nobody else gets the batch before its lease is over.
+    expect(await runBatch(store, { task: id, batch: 0 }, done, { worker: 'x' })).toBe('left alone');
+    await lapse();
     const again: number[] = [];
     const end = await runBatch(
       store,
@@ -117,19 +125,19 @@ describe('a batch', () => {
     expect(end).toBe('completed');
     expect(again).toEqual(everyOne(40).slice(20));
     expect(await resultsOf(id)).toEqual(everyOne(40));
-    expect(await runBatch(store, { task: id, batch: 0 }, done, { worker: 'x' })).toBe(
-      'already done',
-    );
+    expect(await runBatch(store, { task: id, batch: 0 }, done, { worker: 'x' })).toBe('left alone');
   });
 
   it('that was taken over is told at its next heartbeat, and cannot save any more', async () => {
     const id = await task(10);
     const late = await store.claim({ task: id, batch: 0 }, 'late');
+    await lapse();
     await store.claim({ task: id, batch: 0 }, 'new');
     if (!late) throw new Error('not claimed');
     await expect(store.checkpoint(late, [{ status: 'success' }])).rejects.toThrow(FencedError);
     await expect(store.heartbeat(late)).rejects.toThrow(FencedError);
     expect(await resultsOf(id)).toEqual([]);
+    await lapse();
     const stopped = runBatch(
       store,
       { task: id, batch: 0 },
@@ -144,7 +152,7 @@ describe('a batch', () => {
         (await pool.query("SELECT 1 FROM asl_schema.asl_screening_batches WHERE owner = 'slow'"))
           .rowCount === 1,
     );
-    await store.claim({ task: id, batch: 0 }, 'newest');
+    await lapse();
     expect(await stopped).toBe('taken over');
   });
 
@@ -173,8 +181,7 @@ describe('a batch', () => {
     const id = await task(10);
     for (let death = 1; death <= 10; death += 1) {
       await store.claim({ task: id, batch: 0 }, `worker-${death}`);
-      await sleep(2);
-      await store.releaseStalled(1);
+      await lapse();
     }
     expect(await rowOf(id)).toMatchObject({ status: 'failed', failed_batches: 1 });
     expect(await store.claim({ task: id, batch: 0 }, 'again')).toMatchObject({ next: 0 });
@@ -221,6 +228,17 @@ describe.each(Object.entries(engines))('split tasks on %s', (engine, openQueue) 
     expect(await resultsOf(id)).toEqual(everyOne(200));
     if (engine !== 'memory') expect(owners.size).toBe(2);
     expect(await rowOf(id)).toMatchObject({ processed_batches: 10, processed_items: 200 });
+  });
+
+  it('whose jobs the queue has lost are queued anew', async () => {
+    const id = await store.create({
+      ...{ user: 'alice', kind: `asl:lost-${engine}`, items: itemsOf(20), batchSize: 10 },
+    });
+    // Said to be in the queue, but nobody has ever heard of the job.
+    await store.dispatch(async () => 'no-such-job');
+    runner(done, 'finds');
+    await until(async () => (await rowOf(id))?.status === 'completed', { timeout: 20_000 });
+    expect(await resultsOf(id)).toEqual(everyOne(20));
   });
 
   it('go to another instance when theirs ends in the middle', async () => {

@@ -34,8 +34,8 @@ export interface BatchOptions {
   onProgress?(done: number, total: number): Promise<void> | void;
 }
 
-/** How a batch ended for this worker. */
-export type BatchEnd = 'completed' | 'already done' | 'taken over' | 'stopped';
+/** How a batch ended for this worker. `left alone`: it was done already, or another is at it. */
+export type BatchEnd = 'completed' | 'left alone' | 'taken over' | 'stopped';
 
 /**
  * Does a batch from its last checkpoint on, saving every ten items. Rejects when it cannot be saved
@@ -49,7 +49,7 @@ export async function runBatch(
 ): Promise<BatchEnd> {
   const { worker, every = 10, signal, onProgress } = options;
   const claim = await store.claim(ref, worker);
-  if (!claim) return 'already done';
+  if (!claim) return 'left alone';
   options.onClaim?.(claim);
   const lost = new AbortController();
   const stop = signal ? AbortSignal.any([signal, lost.signal]) : lost.signal;

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Json } from '../cache/types.js';
 import { CancelledError, type JobCall, type JobQueue } from '../queue/types.js';
 import { type BatchEnd, type ItemWork, runBatch } from './run.js';
@@ -70,6 +71,7 @@ export class BatchRunner {
     const { store, concurrency, leaseMs } = this.#options;
     const kinds = await store.openKinds();
     if (kinds.length > 0) await store.releaseStalled(leaseMs);
+    if (kinds.length > 0) await store.recall(leaseMs, (job) => this.#waits(job));
     for (const kind of kinds) {
       if (this.#closed) return;
       if (concurrency === 0 || this.#working.has(kind)) continue;
@@ -78,9 +80,15 @@ export class BatchRunner {
     }
     let dispatched = kinds.length;
     while (dispatched > 0 && !this.#closed)
-      dispatched = await store.dispatch(async ({ task, batch, kind, round }) => {
-        await this.#queue(kind).push({ task, batch }, { id: `${task}-${batch}-${round}` });
-      });
+      dispatched = await store.dispatch(({ task, batch, kind }) =>
+        // A new job each time: one of the same id that has ended would be taken for it.
+        this.#queue(kind).push({ task, batch }, { id: `${task}-${batch}-${randomInt(1e9)}` }),
+      );
+  }
+
+  /** Whether a job is in line. One that was taken, while its batch was not, has lost its worker. */
+  async #waits({ kind, id }: { kind: string; id: string }): Promise<boolean> {
+    return (await this.#queue(kind).get(id))?.state === 'pending';
   }
 
   #queue(kind: string): JobQueue {

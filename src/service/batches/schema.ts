@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS asl_schema.asl_screening_batches (
   owner text,
   attempts integer NOT NULL DEFAULT 0,
   deaths integer NOT NULL DEFAULT 0,
-  round integer NOT NULL DEFAULT 0,
+  job_id text,
   enqueued_at timestamptz,
   heartbeat_at timestamptz,
   last_checkpoint timestamptz,

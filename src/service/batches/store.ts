@@ -79,12 +79,15 @@ export class BatchStore {
     return id;
   }
 
-  /** Takes a batch; undefined when there is nothing left to do. Whoever had it is fenced off. */
+  /**
+   * Takes a batch; undefined when it is done, or another is at it. One whose worker has died has to be put
+   * back first, by `releaseStalled`: a worker that is alive never loses its batch to a job that came twice.
+   */
   async claim({ task, batch }: BatchRef, owner: string): Promise<Claim | undefined> {
     const { rows } = await this.pool.query(
       `WITH before AS (
          SELECT task_id, batch_index, state FROM asl_schema.asl_screening_batches
-         WHERE task_id = $1 AND batch_index = $2 AND state IN ('pending', 'processing', 'failed')
+         WHERE task_id = $1 AND batch_index = $2 AND state IN ('pending', 'failed')
          FOR UPDATE
        ), taken AS (
          UPDATE asl_schema.asl_screening_batches b
@@ -208,27 +211,58 @@ export class BatchStore {
 
   /**
    * Hands batches that are in no queue to `push`, and notes that they are. A crash between the two puts
-   * one into a queue twice, never not at all; whoever claims it second finds it done or fences the first.
+   * one into a queue twice, never not at all; whoever comes second leaves it alone. `push` returns the job's id.
    */
-  async dispatch(push: (batch: BatchRef & { kind: string; round: number }) => Promise<void>) {
+  async dispatch(push: (batch: BatchRef & { kind: string }) => Promise<string>): Promise<number> {
     if (!(await haveBatchTables(this.pool))) return 0;
     return inTransaction(this.pool, async (client) => {
       const { rows } = await client.query(
-        `SELECT b.task_id, b.batch_index, b.round, t.kind
+        `SELECT b.task_id, b.batch_index, t.kind
          FROM asl_schema.asl_screening_batches b JOIN asl_schema.asl_screening_tasks t ON t.id = b.task_id
          WHERE b.state = 'pending' AND b.enqueued_at IS NULL
          ORDER BY t.created_at, b.batch_index LIMIT 100 FOR UPDATE OF b SKIP LOCKED`,
       );
-      for (const { task_id: task, batch_index: batch, round, kind } of rows) {
-        await push({ task, batch, kind, round });
+      for (const { task_id: task, batch_index: batch, kind } of rows) {
+        const job = await push({ task, batch, kind });
         await client.query(
-          `UPDATE asl_schema.asl_screening_batches SET enqueued_at = now(), round = round + 1
+          `UPDATE asl_schema.asl_screening_batches SET enqueued_at = clock_timestamp(), job_id = $3
            WHERE task_id = $1 AND batch_index = $2`,
-          [task, batch],
+          [task, batch, job],
         );
       }
       return rows.length;
     });
+  }
+
+  /**
+   * Asks `waits` for batches that have been in a queue for `afterMs` whether their job is still there, in
+   * line; those of which it is not are put back. A queue loses jobs when its Redis is emptied, and when a
+   * worker dies between taking a job and claiming its batch. Returns how many were put back.
+   */
+  async recall(
+    afterMs: number,
+    waits: (job: { kind: string; id: string }) => Promise<boolean>,
+  ): Promise<number> {
+    const { rows } = await this.pool.query(
+      `SELECT b.task_id, b.batch_index, b.job_id, t.kind
+       FROM asl_schema.asl_screening_batches b JOIN asl_schema.asl_screening_tasks t ON t.id = b.task_id
+       WHERE b.state = 'pending' AND b.enqueued_at < now() - $1 * interval '1 ms'
+       ORDER BY b.enqueued_at LIMIT 100`,
+      [afterMs],
+    );
+    let lost = 0;
+    for (const { task_id, batch_index, job_id, kind } of rows) {
+      const isLost = !(await waits({ kind, id: job_id }));
+      // Not if it has been taken meanwhile, or dispatched anew.
+      const { rowCount } = await this.pool.query(
+        `UPDATE asl_schema.asl_screening_batches
+         SET enqueued_at = CASE WHEN $4 THEN NULL ELSE now() END
+         WHERE task_id = $1 AND batch_index = $2 AND state = 'pending' AND job_id = $3`,
+        [task_id, batch_index, job_id, isLost],
+      );
+      lost += isLost ? (rowCount ?? 0) : 0;
+    }
+    return lost;
   }
 
   /** Kinds of tasks that have batches left to do: the queues that need a worker. */
