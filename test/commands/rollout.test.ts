@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { configured } from '../health/estate.js';
@@ -76,6 +77,31 @@ it.each([
     expect(refused.failed.length).toBeGreaterThanOrEqual(4);
     expect(refused.result.way_back).toContain('restart');
     expect(await off.left()).toBe('*0');
+  },
+);
+
+it.each([1, 2])(
+  'stage %i: an application that does not tell users apart is found out',
+  async (stage) => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    // It answers everybody with what anybody has written.
+    let last = '{}';
+    const server = createServer(async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      if (body !== '') last = body;
+      response.end(last);
+    });
+    onTestFinished(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const health = `http://127.0.0.1:${(server.address() as { port: number }).port}/health`;
+    const { run } = configured({ redis: { main: redis.url }, applications: { leaky: { health } } });
+    const { stdout } = await run(['rollout', 'verify', `${stage}`, '--yes', '--json']);
+    const { checks } = JSON.parse(stdout) as { checks: { check: string; detail: string }[] };
+    const found = checks.filter(({ check }) => /another user|no two users/.test(check));
+    expect(found.length).toBe(stage === 1 ? 1 : 3);
+    for (const { detail } of found) expect(detail).toBe('answered 200, expected 404');
   },
 );
 

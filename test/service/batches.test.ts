@@ -216,7 +216,8 @@ describe.each(Object.entries(engines))('split tasks on %s', (engine, openQueue) 
       (name: string): ItemWork =>
       async (item) => {
         owners.add(name);
-        await sleep(2);
+        // Long enough for the second to come in.
+        await sleep(15);
         return { status: 'success', value: item };
       };
     const first = runner(work('one'), 'one', 2);
