@@ -22,7 +22,7 @@ const SETTINGS = [
 export type Setting = (typeof SETTINGS)[number];
 
 /** Commands that end, empty or hold a server. */
-export const DANGEROUS = ['FLUSHALL', 'FLUSHDB', 'KEYS', 'DEBUG', 'SHUTDOWN'] as const;
+const DANGEROUS = ['FLUSHALL', 'FLUSHDB', 'KEYS', 'DEBUG', 'SHUTDOWN'] as const;
 
 /** One line of CLIENT LIST: `id=3 addr=... idle=12 flags=N ...`. */
 export type Client = Record<string, string>;

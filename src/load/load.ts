@@ -48,7 +48,7 @@ export interface Phase {
 }
 
 /** The bars of the runbook: each phase over 1,000 operations a second, p99 under 50 ms, no error. */
-export const BARS = { per_s: 1_000, p99_ms: 50 } as const;
+const BARS = { per_s: 1_000, p99_ms: 50 } as const;
 
 /**
  * Writes, then reads what was written. Every client waits for its answer before it asks again. What was

@@ -11,7 +11,7 @@ export interface Message {
 }
 
 /** How long a session outlives its last message, in seconds. */
-export const SESSION_TTL_SECONDS = 2 * 60 * 60;
+const SESSION_TTL_SECONDS = 2 * 60 * 60;
 /** A round is a question and its answer; older ones are cut. */
 export const MAX_ROUNDS = 20;
 
