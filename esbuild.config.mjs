@@ -67,6 +67,8 @@ await build({
     main: 'src/main.ts',
     service: 'src/service/main.ts',
     worker: 'src/service/worker/main.ts',
+    // What applications import: cache-ops/service.
+    library: 'src/service/index.ts',
   },
   outdir: 'dist',
   bundle: true,

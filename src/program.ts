@@ -29,9 +29,19 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/health.js'),
   },
   {
+    name: 'doctor',
+    summary: 'settings audit: what is wrong, why it matters, and the line that mends it',
+    load: () => import('./commands/doctor.js'),
+  },
+  {
     name: 'smoke',
     summary: 'what a CI step runs after a deployment: every cache and every application',
     load: () => import('./commands/smoke.js'),
+  },
+  {
+    name: 'load',
+    summary: "the runbook's load test, through an application or straight at Redis",
+    load: () => import('./commands/load.js'),
   },
   {
     name: 'drill',
@@ -52,6 +62,31 @@ export const COMMANDS: readonly Entry[] = [
     name: 'keys',
     summary: 'look keys up by SCAN, show, audit against the rules, remove',
     load: () => import('./commands/keys.js'),
+  },
+  {
+    name: 'task',
+    summary: 'split tasks: batches, progress, checkpoints; put failed batches back',
+    load: () => import('./commands/task.js'),
+  },
+  {
+    name: 'lock',
+    summary: 'locks of the applications: who holds them, release one',
+    load: () => import('./commands/lock.js'),
+  },
+  {
+    name: 'execution',
+    summary: 'idempotent executions: those under way, those whose process died',
+    load: () => import('./commands/execution.js'),
+  },
+  {
+    name: 'cache',
+    summary: 'application caches on Redis and in Postgres: statistics, clear, clean, warm',
+    load: () => import('./commands/cache.js'),
+  },
+  {
+    name: 'rollout',
+    summary: 'the stages of moving to Redis: switches in force, acceptance checks',
+    load: () => import('./commands/rollout.js'),
   },
   {
     name: 'sandbox',

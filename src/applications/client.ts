@@ -86,7 +86,8 @@ export async function deleteKey(
   return answer;
 }
 
-function route(
+/** Method and URL of one of the probe's templates for a key. */
+export function route(
   { health }: ApplicationConfig,
   template: string | undefined,
   key: string,

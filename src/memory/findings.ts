@@ -58,7 +58,11 @@ function mendFragmentation(f: ServerFigures['breakdown']['fragmentation']): stri
   return null;
 }
 
-function judgeLimit({ memory, target, roles, refused_writes }: Subject): Mendable[] {
+type LimitSubject = Pick<Subject, 'target' | 'roles' | 'refused_writes'> & {
+  memory: Omit<Subject['memory'], 'peak_bytes'>;
+};
+
+export function judgeLimit({ memory, target, roles, refused_writes }: LimitSubject): Mendable[] {
   const { maxmemory_bytes, cgroup_bytes, host_bytes, limit_bytes, basis } = memory;
   const findings: Mendable[] = [];
   if (maxmemory_bytes === 0) {
@@ -85,7 +89,11 @@ function judgeLimit({ memory, target, roles, refused_writes }: Subject): Mendabl
   return findings;
 }
 
-function judgePolicy({ memory, roles, keys, no_ttl, evicted_keys, rate, target }: Subject) {
+type PolicySubject = LimitSubject &
+  Pick<Subject, 'keys' | 'no_ttl' | 'evicted_keys'> & { rate: { evicted: number | null } | null };
+
+export function judgePolicy(subject: PolicySubject): Mendable[] {
+  const { memory, roles, keys, no_ttl, evicted_keys, rate, target } = subject;
   const { policy, maxmemory_bytes } = memory;
   const findings: Mendable[] = [];
   const queue = roles.includes('queue');

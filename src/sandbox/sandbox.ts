@@ -119,10 +119,11 @@ async function start(
   const redisStarted = startRedis(binaries.redisServer, folder, secrets.redis, inner);
   const postgresStarted = startPostgres(binaries.postgresBin, folder, secrets.postgres, inner);
   const startServices = async () => {
-    const url = redisUrl(await redisStarted, secrets);
+    const [one, other] = await Promise.all([redisStarted, postgresStarted]);
+    const urls = { redis: redisUrl(one, secrets), postgres: postgresUrl(other, secrets) };
     return Promise.all(
       ['service-1', 'service-2'].map((name) =>
-        startService(name, programs.service, folder, url, inner),
+        startService(name, programs.service, folder, urls, inner),
       ),
     );
   };

@@ -28,7 +28,7 @@ export async function startService(
   name: string,
   program: string,
   folder: string,
-  redisUrl: string,
+  urls: { redis: string; postgres: string },
   { env, host, signal }: Scene,
 ): Promise<ServiceMember> {
   const home = join(folder, name);
@@ -47,7 +47,10 @@ export async function startService(
           PORT: String(port),
           INSTANCE_ID: name,
           PID_FILE: pidFile,
-          REDIS_URL: redisUrl,
+          REDIS_URL: urls.redis,
+          DATABASE_URL: urls.postgres,
+          // Nothing is opened in it before there is a split task.
+          QUEUE_TYPE: 'redis',
           CACHE_TYPE: 'redis',
           REDIS_PREFIX: KEYS.prefix,
           ENV: KEYS.environment,

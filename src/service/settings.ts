@@ -3,17 +3,45 @@ import type { RedisAddress } from './connection/client.js';
 
 /** What the service runs with. Holds the password of Redis: not to be printed. */
 export interface Settings {
-  cacheType: 'memory' | 'redis';
+  cacheType: 'memory' | 'redis' | 'postgres';
+  /** Memory before Redis, in redis mode. */
+  twoLevel: boolean;
   /** Absent when nothing is to use Redis. */
   redis?: RedisAddress;
   /** `{prefix}:{env}:`, the beginning of every key. */
   keyPrefix: string;
-  tasks: 'memory' | 'redis' | 'both';
+  tasks: Stores;
+  sessions: Stores;
+  /** Where requests are counted, and how many a user has a minute; 0: any number. */
+  rateLimit: { store: 'memory' | 'redis'; perMinute: number };
+  /** Where split tasks are kept and the cache table is; absent without Postgres. Holds a password. */
+  databaseUrl?: string;
+  queueType: 'memory' | 'redis' | 'pgboss';
+  /** Batches of a kind at a time. */
+  concurrency: number;
+  /** Milliseconds that a worker may be silent before others go on with its batch. */
+  leaseMs: number;
+  /** Every request but that for health has to bring it. */
+  apiToken?: string;
+  /** The switches of the rollout as they are in force. */
+  switches: Record<Switch, boolean>;
   host: string;
   /** 0 asks for any free port. */
   port: number;
   instance: string;
 }
+
+/** Where one kind of state is: `both` while it moves to Redis. */
+export type Stores = 'memory' | 'redis' | 'both';
+
+export const SWITCHES = [
+  'REDIS_ENABLED',
+  'REDIS_TASK_STATUS_ENABLED',
+  'REDIS_CHAT_SESSION_ENABLED',
+  'REDIS_CACHE_ENABLED',
+  'REDIS_RATE_LIMIT_ENABLED',
+] as const;
+export type Switch = (typeof SWITCHES)[number];
 
 /** The environment cannot be used; the message is one line and names the variable, never its value. */
 export class SettingsError extends Error {
@@ -45,11 +73,24 @@ const schema = z.object({
   REDIS_USERNAME: z.string().optional(),
   REDIS_PASSWORD: z.string().optional(),
   REDIS_DB: number(0, 9_999).default(0),
-  CACHE_TYPE: z.enum(['memory', 'redis']).optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgres://')
+    .optional(),
+  CACHE_TYPE: z.enum(['memory', 'redis', 'postgres']).optional(),
+  CACHE_TWO_LEVEL: flag(false),
+  QUEUE_TYPE: z.enum(['memory', 'redis', 'pgboss']).default('memory'),
+  WORKER_CONCURRENCY: number(0, 100).default(1),
+  BATCH_LEASE_MS: number(100, 900_000).default(30_000),
+  RATE_LIMIT_PER_MINUTE: number(0, 999_999).default(0),
+  API_TOKEN: z.string().min(16, 'expected 16 characters or more').optional(),
   REDIS_ENABLED: flag(true),
   REDIS_CACHE_ENABLED: flag(true),
   REDIS_TASK_STATUS_ENABLED: flag(false),
   REDIS_TASK_STATUS_DUAL_WRITE: flag(false),
+  REDIS_CHAT_SESSION_ENABLED: flag(false),
+  REDIS_CHAT_SESSION_DUAL_WRITE: flag(false),
+  REDIS_RATE_LIMIT_ENABLED: flag(false),
   REDIS_PREFIX: segment.default('app'),
   ENV: segment.optional(),
   NODE_ENV: segment.optional(),
@@ -72,23 +113,49 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
   if (vars.CACHE_TYPE === 'redis' && vars.REDIS_ENABLED && !address) {
     throw new SettingsError('CACHE_TYPE=redis needs REDIS_URL or REDIS_HOST');
   }
+  if (vars.CACHE_TYPE === 'postgres' || vars.QUEUE_TYPE === 'pgboss')
+    if (!vars.DATABASE_URL)
+      throw new SettingsError('CACHE_TYPE=postgres and QUEUE_TYPE=pgboss need DATABASE_URL');
+  if (vars.QUEUE_TYPE === 'redis' && !address)
+    throw new SettingsError('QUEUE_TYPE=redis needs REDIS_URL or REDIS_HOST, and REDIS_ENABLED');
+  const has = address !== undefined;
   const useCache = vars.CACHE_TYPE !== 'memory' && vars.REDIS_CACHE_ENABLED;
-  const cacheType = address && useCache ? 'redis' : 'memory';
-  const tasks = taskStores(vars, address !== undefined);
+  const cacheType =
+    vars.CACHE_TYPE === 'postgres' ? 'postgres' : address && useCache ? 'redis' : 'memory';
+  const tasks = stores(has && vars.REDIS_TASK_STATUS_ENABLED, vars.REDIS_TASK_STATUS_DUAL_WRITE);
+  const sessions = stores(
+    has && vars.REDIS_CHAT_SESSION_ENABLED,
+    vars.REDIS_CHAT_SESSION_DUAL_WRITE,
+  );
+  const limits = has && vars.REDIS_RATE_LIMIT_ENABLED ? 'redis' : 'memory';
+  // Stage 0 of the rollout: a Redis that nothing is to use is left alone.
+  const isUsed = [cacheType, tasks, sessions, limits, vars.QUEUE_TYPE].some(
+    (store) => store === 'redis' || store === 'both',
+  );
   return {
     cacheType,
-    ...(address && (cacheType === 'redis' || tasks !== 'memory') && { redis: address }),
+    twoLevel: vars.CACHE_TWO_LEVEL && cacheType === 'redis',
+    ...(address && isUsed && { redis: address }),
     keyPrefix: `${vars.REDIS_PREFIX}:${vars.ENV ?? vars.NODE_ENV ?? 'development'}:`,
     tasks,
+    sessions,
+    rateLimit: { store: limits, perMinute: vars.RATE_LIMIT_PER_MINUTE },
+    ...(vars.DATABASE_URL && { databaseUrl: vars.DATABASE_URL }),
+    queueType: vars.QUEUE_TYPE,
+    concurrency: vars.WORKER_CONCURRENCY,
+    leaseMs: vars.BATCH_LEASE_MS,
+    ...(vars.API_TOKEN && { apiToken: vars.API_TOKEN }),
+    switches: Object.fromEntries(
+      SWITCHES.map((name) => [name, has && vars[name]]),
+    ) as Settings['switches'],
     host: vars.HOST,
     port: vars.PORT,
     instance: vars.INSTANCE_ID ?? defaults.instance,
   };
 }
 
-function taskStores(vars: z.output<typeof schema>, haveRedis: boolean): Settings['tasks'] {
-  if (!haveRedis || !vars.REDIS_TASK_STATUS_ENABLED) return 'memory';
-  return vars.REDIS_TASK_STATUS_DUAL_WRITE ? 'both' : 'redis';
+function stores(inRedis: boolean, dualWrite: boolean): Stores {
+  return inRedis ? (dualWrite ? 'both' : 'redis') : 'memory';
 }
 
 function redisAddress(vars: z.output<typeof schema>): RedisAddress | undefined {

@@ -38,6 +38,18 @@ function selectCaches(config: Config, names: readonly string[] | undefined): Red
     .map(([name]) => redisTarget(config, name));
 }
 
+/** A Redis with the role cache by its name, the first one without; throws where there is none to write to. */
+export function selectCache(config: Config, name: string | undefined): RedisTarget {
+  if (name !== undefined) return namedCache(config, name);
+  const [first] = selectCaches(config, undefined);
+  if (first) return first;
+  throw new CacheOpsError(
+    'config',
+    'no Redis with the role cache is configured',
+    'set REDIS_URL, or write a cache-ops.yaml: cache-ops config init',
+  );
+}
+
 function namedCache(config: Config, name: string): RedisTarget {
   const target = redisTarget(config, name);
   const { roles, replica } = target.config;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
+import { createClient } from '../../src/service/connection/client.js';
 import { startService } from '../../src/service/server.js';
 import { settingsFrom } from '../../src/service/settings.js';
 import { isRunning, type RedisServer, startRedis } from '../servers/redis.js';
@@ -32,6 +33,20 @@ export async function serviceFor(env: Env, instance = 'one') {
   const service = await startService(settings, { onError: (error) => errors.push(error) });
   onTestFinished(() => service.close());
   return { ...service, errors, ...clientOf(service.url) };
+}
+
+/** What Redis itself says. */
+export async function raw<T>(
+  redis: RedisServer,
+  run: (client: ReturnType<typeof createClient>) => T,
+) {
+  const client = createClient({ host: '127.0.0.1', port: redis.port, db: 0 });
+  await client.connect();
+  try {
+    return await run(client);
+  } finally {
+    client.disconnect();
+  }
 }
 
 export interface Answer {

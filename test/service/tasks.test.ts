@@ -1,24 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryCache } from '../../src/service/cache/memory.js';
-import { createClient } from '../../src/service/connection/client.js';
 import { TaskStore } from '../../src/service/tasks.js';
-import type { RedisServer } from '../servers/redis.js';
-import { type Env, redisFor, restart, serviceFor } from './harness.js';
+import { type Env, raw, redisFor, restart, serviceFor } from './harness.js';
 
 const ALICE = { 'X-User-Id': 'alice' };
 const BOB = { 'X-User-Id': 'bob' };
 const DUAL = { REDIS_TASK_STATUS_ENABLED: 'true', REDIS_TASK_STATUS_DUAL_WRITE: 'true' };
 const KEY = 'test:ci:task:import:alice:t1';
-
-async function raw<T>(redis: RedisServer, run: (client: ReturnType<typeof createClient>) => T) {
-  const client = createClient({ host: '127.0.0.1', port: redis.port, db: 0 });
-  await client.connect();
-  try {
-    return await run(client);
-  } finally {
-    client.disconnect();
-  }
-}
 
 describe.each([
   ['memory', {}],

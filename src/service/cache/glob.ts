@@ -19,6 +19,16 @@ export function globMatcher(pattern: string): (text: string) => boolean {
   return (text) => matches(tokens, text);
 }
 
+/** What every text that matches begins with. */
+export function literalPrefix(pattern: string): string {
+  let text = '';
+  for (const token of parse(pattern)) {
+    if (token.kind !== 'literal') break;
+    text += token.char;
+  }
+  return text;
+}
+
 /** Linear in text x pattern: only the last `*` is ever tried again. */
 function matches(tokens: readonly Token[], text: string): boolean {
   let at = 0;

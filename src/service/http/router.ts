@@ -2,6 +2,8 @@ import type { Handler, Method, Routes } from './types.js';
 import { HttpError } from './types.js';
 
 export interface Match {
+  /** The template that matched. */
+  route: string;
   handler: Handler;
   params: Record<string, string>;
 }
@@ -13,7 +15,7 @@ export function findRoute(routes: Routes, method: string, path: string): Match {
     const params = matchPath(template.split('/'), parts);
     if (!params) continue;
     const handler = methods[method as Method] ?? (method === 'HEAD' ? methods.GET : undefined);
-    if (handler) return { handler, params };
+    if (handler) return { route: template, handler, params };
     const allow = Object.keys(methods).join(', ');
     throw new HttpError(405, `${method} is not allowed here`, { allow });
   }

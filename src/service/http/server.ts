@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { readBody } from './body.js';
@@ -18,13 +19,17 @@ export interface ListenOptions {
   port: number;
   /** Hears of failures that are ours (a 500). */
   onError: (error: unknown) => void;
+  /** Every request but that for health has to bring it: `Authorization: Bearer ...`. */
+  token?: string | undefined;
+  /** Hears of every request that found a route: the template, the status, seconds. */
+  onAnswer?: (method: string, route: string, status: number, seconds: number) => void;
 }
 
 /** Serves the routes; resolves when the port is open, rejects when it cannot be opened. */
 export async function listen(routes: Routes, options: ListenOptions): Promise<HttpService> {
   let closing = false;
   const server = createServer(async (request, response) => {
-    const reply = await answer(routes, request, options.onError);
+    const reply = await answer(routes, request, options);
     if (closing) response.setHeader('connection', 'close');
     send(response, reply, request.method === 'HEAD');
     // What a refused body has left unread would be taken for the next request.
@@ -53,24 +58,44 @@ type Answer = Reply & { headers?: Readonly<Record<string, string>> };
 async function answer(
   routes: Routes,
   request: IncomingMessage,
-  onError: (error: unknown) => void,
+  { onError, onAnswer, token }: ListenOptions,
 ): Promise<Answer> {
-  try {
-    const [path = '', query = ''] = split(request.url ?? '');
-    const { handler, params } = findRoute(routes, request.method ?? '', path);
-    return await handler({
-      params,
-      query: new URLSearchParams(query),
-      headers: request.headers,
-      body: (schema) => readBody(request, schema),
-    });
-  } catch (error) {
-    if (error instanceof HttpError) {
-      return { status: error.status, body: { error: error.message }, headers: error.headers };
+  const start = performance.now();
+  const method = request.method ?? '';
+  let route = 'none';
+  const reply = await (async (): Promise<Answer> => {
+    try {
+      const [path = '', query = ''] = split(request.url ?? '');
+      const match = findRoute(routes, method, path);
+      route = match.route;
+      if (token !== undefined && route !== HEALTH) demandToken(request, token);
+      return await match.handler({
+        params: match.params,
+        query: new URLSearchParams(query),
+        headers: request.headers,
+        body: (schema) => readBody(request, schema),
+      });
+    } catch (error) {
+      if (error instanceof HttpError)
+        return { status: error.status, body: { error: error.message }, headers: error.headers };
+      onError(error);
+      return { status: 500, body: { error: 'internal error' } };
     }
-    onError(error);
-    return { status: 500, body: { error: 'internal error' } };
-  }
+  })();
+  onAnswer?.(method, route, reply.status, (performance.now() - start) / 1_000);
+  return reply;
+}
+
+/** Whoever watches an instance needs no secret of the application. */
+const HEALTH = '/api/health';
+
+/** Compared by their hashes, in a time that says nothing about how much was right. */
+function demandToken({ headers }: IncomingMessage, token: string): void {
+  const [, given = ''] = /^Bearer (\S+)$/.exec(headers.authorization ?? '') ?? [];
+  const hash = (text: string) => createHash('sha256').update(text).digest();
+  if (given !== '' && timingSafeEqual(hash(given), hash(token))) return;
+  const what = given === '' ? 'missing' : 'wrong';
+  throw new HttpError(401, `the token is ${what}`, { 'www-authenticate': 'Bearer' });
 }
 
 /** The path must stay encoded until it is split, and URL would fold `..` in it. */
@@ -81,12 +106,12 @@ function split(url: string): [string, string] {
 
 function send(
   response: ServerResponse,
-  { status, body, headers }: Answer,
+  { status, body, type, headers }: Answer,
   bodiless: boolean,
 ): void {
-  const text = `${JSON.stringify(body)}\n`;
+  const text = type === undefined ? `${JSON.stringify(body)}\n` : String(body);
   response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
+    'content-type': type ?? 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     ...headers,

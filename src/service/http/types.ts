@@ -16,6 +16,8 @@ export interface Call {
 export interface Reply {
   status: number;
   body: unknown;
+  /** The body is text of this content type; JSON without it. */
+  type?: string;
 }
 
 export type Handler = (call: Call) => Promise<Reply> | Reply;

@@ -1,15 +1,23 @@
-import type { LinkStatus, Mode } from '../../connection/link.js';
+import type { LinkStatus } from '../../connection/link.js';
+import type { Settings } from '../../settings.js';
 import { ok, type Routes } from '../types.js';
 
 /** What `GET /api/health` answers. */
 export interface Health {
   status: 'ok';
   /** The mode in use now; with `cache_type` redis, `memory` means degraded. */
-  cache: Mode;
+  cache: Settings['cacheType'];
   /** The mode that is configured. */
-  cache_type: Mode;
+  cache_type: Settings['cacheType'];
   /** `off` when nothing is configured to use Redis. */
   redis: LinkStatus | { status: 'off' };
+  /** Where each kind of state is kept. */
+  tasks: Settings['tasks'];
+  sessions: Settings['sessions'];
+  rate_limit: Settings['rateLimit']['store'];
+  queue: Settings['queueType'];
+  /** The switches of the rollout that are in force. */
+  switches: Settings['switches'];
   instance: string;
   uptime_s: number;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { TASK_STATES, type TaskStore, type TaskUpdate } from '../../tasks.js';
-import { checkId } from '../ids.js';
 import { type Call, HttpError, ok, type Routes } from '../types.js';
+import { idOf, userOf } from '../user.js';
 
 const update = z.strictObject({
   status: z.enum(TASK_STATES),
@@ -32,11 +32,4 @@ export function taskRoutes(tasks: TaskStore): Routes {
   };
 }
 
-/** Whoever sets this header in front of the service has signed the user in. */
-function userOf(call: Call): string {
-  const user = call.headers['x-user-id'];
-  if (user === undefined || user === '') throw new HttpError(401, 'X-User-Id is missing');
-  return checkId('X-User-Id', String(user));
-}
-
-const taskOf = (call: Call) => checkId('task', call.params.task ?? '');
+const taskOf = (call: Call) => idOf(call, 'task');
