@@ -4,7 +4,7 @@ import { nearest } from './nearest.js';
 import { duration, size } from './units.js';
 
 const whole = () => z.int().check(z.nonnegative());
-const filled = () => z.string().check(z.minLength(1));
+export const filled = () => z.string().check(z.minLength(1));
 const text = (description: string) => z.string().check(z.describe(description));
 
 /** A number, or text that `parse` makes one of. */
@@ -21,9 +21,9 @@ const measured = (parse: (text: string) => number | undefined, expected: string)
   );
 
 const sizeText = measured(size, 'a size; write 10kb, 256mb or 1gb');
-const durationText = measured(duration, 'a duration; write 500ms, 2s, 5m or 1h');
+export const durationText = measured(duration, 'a duration; write 500ms, 2s, 5m or 1h');
 
-const urlText = (...protocols: string[]) =>
+export const urlText = (...protocols: string[]) =>
   z.string().check(
     z.superRefine((value, issue) => {
       const message = urlProblem(value, protocols);
@@ -194,7 +194,7 @@ const application = z.strictObject({
 /** As TYPE says them. */
 const VALUE_TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream'] as const;
 
-const name = z
+export const name = z
   .string()
   .check(z.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'));
 
