@@ -29,12 +29,6 @@ export function alertLines(alert: Alert): string[] {
   ].map(printable);
 }
 
-/** One line of one alert, for a digest. */
-export function digestLine(alert: Alert): string {
-  const [line = ''] = alertLines(alert);
-  return line;
-}
-
 /** What is said of messages that a sink never got. */
 export function lostLine(lost: number): string[] {
   if (lost === 0) return [];
@@ -53,18 +47,24 @@ export function fitted(
   limit: number,
   separator = '\n',
 ): string {
-  for (let count = parts.length; count > 0; count -= 1) {
-    const rest = parts.length - count;
-    const text = [...head, ...parts.slice(0, count), ...more(rest)].join(separator);
-    if (Buffer.byteLength(text) <= limit) return text;
-    if (count === 1) return [cut(text, limit - 80), ...more(parts.length - 1)].join(separator);
+  const whole = [...head, ...parts].join(separator);
+  if (Buffer.byteLength(whole) <= limit) return whole;
+  const room = limit - RESERVED;
+  let text = cut(head.join(separator), room);
+  let taken = 0;
+  for (const part of parts) {
+    const longer = text + separator + part;
+    // The first one is cut rather than left out.
+    if (taken > 0 && Buffer.byteLength(longer) > room) break;
+    text = cut(longer, room);
+    taken += 1;
   }
-  return cut(head.join(separator), limit);
+  const rest = parts.length - taken;
+  return rest > 0 ? `${text}${separator}… and ${rest} more: cache-ops alert check` : text;
 }
 
-function more(rest: number): string[] {
-  return rest > 0 ? [`… and ${rest} more: cache-ops alert check`] : [];
-}
+/** Bytes that are kept for the line that counts the rest. */
+const RESERVED = 100;
 
 /** At most `bytes` of UTF-8, whole characters only. */
 export function cut(text: string, bytes: number): string {

@@ -33,6 +33,8 @@ export class Lane {
   #restsUntil: number | null = null;
   #busy = false;
   #standing: Standing | undefined;
+  /** When something was posted, in ms since 1970; oldest first. */
+  #posts: number[];
   #wake = () => {};
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
@@ -43,6 +45,7 @@ export class Lane {
     readonly clock: Clock,
     readonly told: { notice: (text: string) => void; changed: () => void },
   ) {
+    this.#posts = [...ledger.posted(outgoing.sink.name)];
     this.#ended = this.#run().catch((error) => {
       if (!this.#stop.signal.aborted) throw error;
     });
@@ -125,7 +128,7 @@ export class Lane {
       this.ledger.done(this.name, ids);
       return;
     }
-    if (this.outgoing.sink.rate) this.ledger.notePost(this.name, this.clock.now());
+    if (this.outgoing.sink.rate) this.#notePost(this.clock.now());
     const outcome = await this.#try((sink, limits) => sink.send?.(delivery, limits));
     if (outcome.ok) {
       this.ledger.done(this.name, ids);
@@ -136,6 +139,11 @@ export class Lane {
     }
     this.told.changed();
     if (!outcome.ok && !outcome.refused) await this.#rest(this.#pause(outcome));
+  }
+
+  #notePost(at: number): void {
+    this.#posts.push(at);
+    this.ledger.notePost(this.name, at);
   }
 
   #partOf(message: Notification): Notification | undefined {
@@ -176,14 +184,11 @@ export class Lane {
     if (!rate) return 1;
     for (;;) {
       const now = this.clock.now();
-      // A clock that was set back leaves times in the future: they count as now.
-      const recent = this.ledger
-        .posted(this.name)
-        .map((at) => Math.min(at, now))
-        .filter((at) => at > now - rate.per);
-      const left = rate.posts - recent.length;
+      // A clock that was set back leaves times in the future: they count from now on.
+      this.#posts = this.#posts.map((at) => Math.min(at, now)).filter((at) => at > now - rate.per);
+      const left = rate.posts - this.#posts.length;
       if (left > 0) return left === 1 ? (rate.digest ?? 1) : 1;
-      await this.#rest((recent[recent.length - rate.posts] ?? now) + rate.per - now);
+      await this.#rest((this.#posts[this.#posts.length - rate.posts] ?? now) + rate.per - now);
     }
   }
 

@@ -173,7 +173,9 @@ export function readSinks({ alerts, unresolved = [] }: Pick<Config, 'alerts' | '
   for (const [index, entry] of (alerts?.sinks ?? []).entries()) {
     const path = ['alerts', 'sinks', index];
     const missing = unresolved.filter((problem) => problem.path[2] === index);
-    const result = sinkSchema.safeParse(entry, { error: issueMessage });
+    // An Alertmanager forgets what is not repeated: it has to know how often that is.
+    const timed = entry.type === 'alertmanager' ? { resend: alerts?.interval, ...entry } : entry;
+    const result = sinkSchema.safeParse(timed, { error: issueMessage });
     const found = [
       ...missing,
       ...problemsOf(result.error?.issues ?? [], path).filter(
