@@ -231,6 +231,17 @@ const keyRule = z
 
 const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
+  group_wait: z._default(
+    durationText.check(z.describe('alerts of a target are told together after this')),
+    30_000,
+  ),
+  repeat: z._default(
+    durationText.check(z.describe('what still fires is told again after this')),
+    4 * 3_600_000,
+  ),
+  heartbeat: z.optional(
+    urlText('http:', 'https:').check(z.describe('asked for after each check of alert watch')),
+  ),
   rules: z._default(z.array(z.looseObject({})), []),
   sinks: z._default(z.array(z.looseObject({})), []),
 });

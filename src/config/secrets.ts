@@ -57,7 +57,8 @@ function redactText(value: string, raw: unknown, path: Path): string {
   if (SECRET_NAME.test(field) || path.at(-2) === 'headers') return HIDDEN;
   if (path.includes('control')) return redactUrls(value).replace(SECRET_FLAG, `$1${HIDDEN}`);
   // Whoever knows the path of a chat's webhook may write to the chat.
-  if (path.includes('sinks') && /^https?:/i.test(value)) return `${originOf(value)}/${HIDDEN}`;
+  if ((path.includes('sinks') || field === 'heartbeat') && /^https?:/i.test(value))
+    return `${originOf(value)}/${HIDDEN}`;
   if (URL_START.test(value)) return redactUrl(value);
   return isFileReference(raw) ? HIDDEN : redactUrls(value);
 }

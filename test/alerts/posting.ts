@@ -42,7 +42,7 @@ export function message(id: string, changes: Partial<Notification> = {}): Notifi
 /** Sinks as the configuration file has them. */
 export function sinksOf(...entries: Record<string, unknown>[]): SinkConfig[] {
   const { sinks, problems } = readSinks({
-    alerts: { interval: 60_000, rules: [], sinks: entries },
+    alerts: { interval: 60_000, group_wait: 0, repeat: 0, rules: [], sinks: entries },
   });
   if (problems.length > 0) throw new Error(JSON.stringify(problems));
   return sinks;

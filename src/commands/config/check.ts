@@ -10,6 +10,7 @@ import { CacheOpsError } from '../../errors.js';
 import type { Block } from '../../output/blocks.js';
 import { emit } from '../../output/emit.js';
 import { status } from '../../output/format.js';
+import { setUp } from '../alert/setup.js';
 import { inspect } from './sources.js';
 
 export function registerCheck(parent: Command, context: Context): void {
@@ -56,8 +57,10 @@ export type CheckResult = z.infer<typeof checkResult>;
 export function check(inspection: Inspection): CheckResult {
   const { file, source, raw, resolved, locate } = inspection;
   const certificates = file ? certificateProblems(resolved, dirname(file)) : [];
+  const alerts = inspection.values ? setUp({ ...inspection, ...inspection.values }).problems : [];
   const problems = [
     ...inspection.problems,
+    ...alerts.map((problem) => located(problem, locate)),
     ...certificates.map((problem) => located(problem, locate)),
   ].sort(byLine);
   const warnings = warningsOf(inspection, file ? literalSecrets(raw) : []).map((warning) =>
