@@ -46,6 +46,8 @@ export const checkResult = z.object({
     pending: z.number(),
     unknown: z.number(),
     learning: z.number(),
+    /** Unknown because something is down, which is an alert of its own. */
+    inhibited: z.number(),
     inactive: z.number(),
   }),
   alerts: z.array(alertLine),
@@ -125,18 +127,24 @@ function standingPart(standing: Standing, silences: readonly Silence[]) {
   };
 }
 
+/** A value that should be there and is not, whatever else is the case. */
+export function isUnknown({ phase, learning, inhibited_by }: AlertLine): boolean {
+  return phase === 'unknown' && !learning && inhibited_by === null;
+}
+
 export function countsOf(lines: readonly AlertLine[]): CheckResult['counts'] {
   const count = (fits: (line: AlertLine) => boolean) => lines.filter(fits).length;
   return {
     firing: count(({ phase }) => phase === 'firing'),
     pending: count(({ phase }) => phase === 'pending'),
-    unknown: count(({ phase, learning }) => phase === 'unknown' && !learning),
+    unknown: count(isUnknown),
     learning: count(({ phase, learning }) => phase === 'unknown' && learning),
+    inhibited: count((line) => line.phase === 'unknown' && !line.learning && !isUnknown(line)),
     inactive: count(({ phase }) => phase === 'inactive' || phase === 'resolved'),
   };
 }
 
-/** The worst that fires; what a target that is down keeps from being known is no more than that. */
+/** The worst that fires. */
 export function statusOf(lines: readonly AlertLine[]): CheckResult['status'] {
   const firing = lines.filter(({ phase }) => phase === 'firing');
   if (firing.some((line) => line.severity === 'critical')) return 'critical';

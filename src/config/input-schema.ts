@@ -1,5 +1,7 @@
 import * as z from 'zod/mini';
-import { configSchema, control, postgres, redis, redisFields } from './schema.js';
+import { ruleSchema } from './alert-rules.js';
+import { alerts, configSchema, control, postgres, redis, redisFields } from './schema.js';
+import { sinkSchema } from './sinks.js';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -30,6 +32,14 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
   if (zodSchema === redisFields) {
     jsonSchema.oneOf = ['url', 'sentinel', 'cluster'].map((key) => ({ required: [key] }));
   }
+  // When the file is read they are taken one by one: a wrong one is no reason to leave the others.
+  if (zodSchema === alerts && jsonSchema.properties) {
+    for (const [key, entry] of [
+      ['rules', ruleSchema],
+      ['sinks', sinkSchema],
+    ] as const)
+      Object.assign(jsonSchema.properties[key] ?? {}, { items: inputOf(entry) });
+  }
   if (zodSchema === control) Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
   if (zodSchema === redis || zodSchema === postgres) {
     replace(jsonSchema, {
@@ -50,6 +60,11 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
       ],
     });
   }
+}
+
+function inputOf(schema: z.core.$ZodType): JsonSchema {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', override: describeInput });
+  return rest;
 }
 
 type Override = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override']>;

@@ -229,7 +229,7 @@ const keyRule = z
     }),
   );
 
-const alerts = z.strictObject({
+export const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
   group_wait: z._default(
     durationText.check(z.describe('alerts of a target are told together after this')),

@@ -274,7 +274,7 @@ applications:
       ['2 applications.a.headers.Authorization'],
     ],
     [
-      'alerts: { sinks: [{ secret: hunter2 }] }\nredis: { main: "redis://h" }',
+      'alerts: { sinks: [{ name: a, type: webhook, url: "${P}://h", secret: hunter2 }] }\nredis: { main: "redis://h" }',
       ['1 alerts.sinks.0.secret'],
     ],
     ['redis:\n  main:\n    url: redis://u:${P}@h\n    password: ${P}', []],
@@ -285,7 +285,7 @@ applications:
     ],
   ])('warns of a secret in the file and does not fail: %s', async (text, paths) => {
     site.write('pw', 'x');
-    const { code, problems, warnings } = await check(text, { P: 'p' });
+    const { code, problems, warnings } = await check(text, { P: 'http' });
     expect({ code, problems }).toEqual({ code: 0, problems: [] });
     expect(warnings.map(({ line, path }) => `${line} ${path}`)).toEqual(paths);
     expect(JSON.stringify(warnings)).not.toContain('hunter2');
@@ -346,7 +346,7 @@ describe('config schema', () => {
         'redis: { main: "redis://h" }\npostgres: { main: "postgres://h/d" }',
         'redis: { main: { url: { file: url.txt }, db: "${DB}", capacity: 256mb, tls: true } }',
         'redis: { main: { sentinel: { name: m, nodes: ["${HOST}:${PORT}"] } } }',
-        'keys: { rules: [{ match: a, ttl: 24h }] }\nalerts: { interval: 60s, rules: [{ a: 1 }], sinks: [] }',
+        'keys: { rules: [{ match: a, ttl: 24h }] }\nalerts: { interval: 60s, rules: [{ rule: memory, warn: 70% }], sinks: [] }',
       ].map(takes),
     ).toEqual([true, true, true, true]);
     expect(
@@ -356,8 +356,10 @@ describe('config schema', () => {
         'redis: { main: { urll: "redis://h" } }',
         'redis: { main: { db: -1 } }',
         'queues: [{ engine: kafka }]',
+        'alerts: { rules: [{ rule: memory, wran: 70% }] }',
+        'alerts: { sinks: [{ name: a, type: fax }] }',
       ].map(takes),
-    ).toEqual([false, false, false, false, false]);
+    ).toEqual([false, false, false, false, false, false, false]);
   });
 });
 

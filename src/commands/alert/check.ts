@@ -13,7 +13,7 @@ import { readSilences } from '../../alerts/silences.js';
 import { type AlertState, loadState } from '../../alerts/state.js';
 import type { Context } from '../../context.js';
 import { ExitCode } from '../../errors.js';
-import { emit, look, say } from '../../output/emit.js';
+import { emit, say } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import type { State } from '../../state/folder.js';
 import { nagiosCode, nagiosLine } from './nagios.js';
@@ -62,8 +62,7 @@ Examples:
         context.exitCode = nagiosCode(result);
         return;
       }
-      const { columns } = look(context);
-      await emit(context, result, (all) => renderCheck(all, { long: flags.long, columns }));
+      await emit(context, result, (all) => renderCheck(all, { long: flags.long }));
       if (result.problems.length > 0) context.exitCode = ExitCode.partial;
       if (result.counts.firing > 0) context.exitCode = ExitCode.bad;
     });

@@ -1,15 +1,15 @@
-import type { AlertLine, CheckResult } from '../../alerts/result.js';
+import { type AlertLine, type CheckResult, isUnknown } from '../../alerts/result.js';
 import type { Block, Cell, Tone } from '../../output/blocks.js';
 import { bytes, count, ms, percent, status } from '../../output/format.js';
 
 /** What is not well, or everything with `long`; then what is to be done, and how much was looked at. */
 export function renderCheck(
   result: CheckResult,
-  { long = false, columns = 80 }: { long?: boolean | undefined; columns?: number },
+  { long = false }: { long?: boolean | undefined } = {},
 ): Block[] {
   const { alerts, counts, estate, environment, at } = result;
   const shown = alerts.filter(
-    ({ phase, learning }) => long || (phase !== 'inactive' && !(phase === 'unknown' && learning)),
+    (line) => long || isUnknown(line) || !['inactive', 'unknown'].includes(line.phase),
   );
   const rows = shown.map((line): Cell[] => [
     status(line.phase, toneOf(line)),
@@ -37,7 +37,7 @@ export function renderCheck(
   const notes = shown.filter(({ phase }) => phase === 'firing').flatMap(noteOf);
   return [
     ...(rows.length > 0 ? [{ table: { columns: titles, rows, optional } }] : []),
-    ...(columns < Number.POSITIVE_INFINITY ? notes : []),
+    ...notes,
     ...(counts.learning > 0 && !long
       ? [{ note: `${counts.learning} values are not known yet: they take more than one look` }]
       : []),

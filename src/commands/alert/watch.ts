@@ -10,6 +10,7 @@ import {
   alertLines,
   type CheckResult,
   countsOf,
+  isUnknown,
   statusOf,
 } from '../../alerts/result.js';
 import { readSilences } from '../../alerts/silences.js';
@@ -17,7 +18,7 @@ import { RENEWED_EVERY, watch as run, type WatchOptions } from '../../alerts/wat
 import type { Config } from '../../config/load.js';
 import { parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { emit, emitLine, look } from '../../output/emit.js';
+import { emit, emitLine } from '../../output/emit.js';
 import { redisTarget } from '../../redis/target.js';
 import { VERSION } from '../../version.js';
 import { renderCheck } from './render.js';
@@ -136,8 +137,7 @@ function display(context: Context) {
     show(result: CheckResult, leads: boolean, waiting: number): void {
       if (!asLines) {
         context.stdout.write('\x1b[H\x1b[2J');
-        const { columns } = look(context);
-        void emit(context, result, (all) => renderCheck(all, { columns }));
+        void emit(context, result, renderCheck);
         return;
       }
       const { at, took_ms, counts, alerts } = result;
@@ -164,10 +164,10 @@ function display(context: Context) {
   return shown;
 }
 
-/** Values that take more than one look are no news. */
-function phaseOf({ phase, severity, learning }: AlertLine): string {
-  if (phase === 'inactive' || (phase === 'unknown' && learning)) return 'inactive';
-  return `${phase} ${severity}`;
+/** Values that take more than one look are no news, nor are those of what is down. */
+function phaseOf(line: AlertLine): string {
+  if (line.phase === 'unknown' && !isUnknown(line)) return 'inactive';
+  return line.phase === 'inactive' ? 'inactive' : `${line.phase} ${line.severity}`;
 }
 
 function resultOf(
