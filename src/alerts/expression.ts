@@ -41,7 +41,7 @@ interface Token {
 }
 
 const LONGEST = 1_000;
-const TOKEN = /\s*(?:(\d+(?:\.\d+)?\s*(?:%|[a-z]+)?|[a-z_][\w.]*|>=|<=|==|!=|[><()+\-*/])|(\S))/giy;
+const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:\s*%|[a-z]+)?|[a-z_][\w.]*|>=|<=|==|!=|[><()+\-*/])|(\S))/giy;
 const COMPARE: Record<string, (a: number, b: number) => boolean> = {
   '>': (a, b) => a > b,
   '>=': (a, b) => a >= b,

@@ -26,9 +26,6 @@ interface Flags {
   long?: boolean;
 }
 
-/** So long the sinks have for what is told by a run that then ends; what is left waits on disk. */
-const SETTLE = 10_000;
-
 export function registerCheck(topic: Command, context: Context): void {
   topic
     .command('check')
@@ -130,7 +127,8 @@ async function notify(
   });
   try {
     await deliver(folder, state, outbox, tellingAt(folder, config, context.now(), 0), notice);
-    return await outbox.settle(SETTLE);
+    // What is left then waits on disk.
+    return await outbox.settle(context.settings.timeout);
   } finally {
     await outbox.close();
   }
