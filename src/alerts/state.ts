@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { CacheOpsError } from '../errors.js';
 import { readJson, type State, writeDurably } from '../state/folder.js';
@@ -115,10 +116,10 @@ export function emptyState(): AlertState {
 export function loadState(folder: Pick<State, 'path'>): AlertState {
   const file = folder.path('state.json');
   const raw = readJson(file);
-  if (raw === undefined) return emptyState();
+  if (raw === undefined && !existsSync(file)) return emptyState();
   const { data } = stateSchema.safeParse(raw);
   if (data) return data;
-  const version = (raw as { version?: unknown } | null)?.version;
+  const { version = 1 } = (raw ?? {}) as { version?: unknown };
   throw new CacheOpsError(
     'state',
     `${file} ${version === 1 ? 'is damaged' : `is of version ${String(version)}, and this cache-ops knows 1`}`,

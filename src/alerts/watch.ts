@@ -55,7 +55,7 @@ export interface Seen {
 /** So long the sinks have at the end; what is left waits on disk. */
 const SETTLE = 3_000;
 /** The leader's lock is renewed so often; it expires after three times that. */
-export const RENEWED_EVERY = 10_000;
+export const RENEWED_EVERY = 5_000;
 
 /**
  * Evaluates every interval until the signal is aborted, which rejects with its reason. Of several processes

@@ -1,15 +1,10 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { command } from '../servers/command.js';
 import { freePort } from '../servers/ports.js';
-import { isRunning, type RedisServer } from '../servers/redis.js';
 import { until } from '../servers/wait.js';
-import { alertEstate, MINUTE, redisFor, redisOf100, startHook } from './estate.js';
-
-async function killed(redis: RedisServer): Promise<void> {
-  const { pid } = redis;
-  redis.kill('SIGKILL');
-  await until(() => !isRunning(pid));
-}
+import { alertEstate, killed, MINUTE, redisFor, redisOf100, startHook } from './estate.js';
 
 describe('alert check', () => {
   it('says once that memory is over 80 %, though it goes to and fro, and once that it is not', async () => {
@@ -250,6 +245,40 @@ describe('alert check', () => {
       alerts: { rules: [{ rule: 'memry' }] },
     });
     expect((await fine.check()).code).toBe(4);
+  });
+
+  it('hands over once more what it had not when it was killed, and the outbox knows what it had', async () => {
+    const { redis } = await redisOf100();
+    const hook = await startHook();
+    const { check, folder } = alertEstate({
+      redis: { main: redis.url },
+      alerts: { rules: [{ name: 'few', when: 'clients.connected < 100' }], sinks: [hook.sink] },
+    });
+    await check(['--notify']);
+    const alerts = join(folder, 'state', 'cache-ops', 'alerts');
+    const file = join(alerts, readdirSync(alerts)[0] ?? '', 'state.json');
+    const state = JSON.parse(readFileSync(file, 'utf8'));
+    const [told] = hook.notifications();
+    writeFileSync(file, JSON.stringify({ ...state, outgoing: [told, { ...told, id: 'never' }] }));
+    await check(['--notify']);
+    await check(['--notify']);
+    expect(hook.notifications().map(({ id }) => id)).toEqual([told?.id, 'never']);
+  });
+
+  it('refuses a state that is damaged, or of a newer version, rather than begin anew', async () => {
+    const { redis } = await redisOf100();
+    const { check, folder, run } = alertEstate({ redis: { main: redis.url } });
+    await check();
+    const alerts = join(folder, 'state', 'cache-ops', 'alerts');
+    const file = join(alerts, readdirSync(alerts)[0] ?? '', 'state.json');
+    writeFileSync(file, '{"version":2}');
+    const { code, stderr } = await run(['alert', 'check']);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/is of version 2, and this .* knows 1/),
+    ]);
+    writeFileSync(file, '{"version":1,"at":"yesterday"}');
+    expect((await run(['alert', 'check'])).stderr).toContain('state.json is damaged');
   });
 
   it('delivers what a sink that was away did not get, each message once', async () => {

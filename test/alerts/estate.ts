@@ -5,8 +5,10 @@ import { onTestFinished } from 'vitest';
 import type { Notification } from '../../src/alerts/notification.js';
 import { type AlertLine, type CheckResult, isUnknown } from '../../src/alerts/result.js';
 import { type Overrides, runCli } from '../cli.js';
+import { startBin } from '../e2e/bin.js';
 import { command } from '../servers/command.js';
-import { type RedisOptions, type RedisServer, startRedis } from '../servers/redis.js';
+import { isRunning, type RedisOptions, type RedisServer, startRedis } from '../servers/redis.js';
+import { until } from '../servers/wait.js';
 import { type Receiver, startReceiver } from './receiver.js';
 
 export const MB = 1024 ** 2;
@@ -54,6 +56,38 @@ export async function startHook(): Promise<{
       notifications().map(
         ({ kind, alerts }) => `${kind} ${alerts.map(({ rule }) => rule).join(', ')}`,
       ),
+  };
+}
+
+/** Kills it with -9, and waits for its end. */
+export async function killed(redis: RedisServer): Promise<void> {
+  const { pid } = redis;
+  redis.kill('SIGKILL');
+  await until(() => !isRunning(pid));
+}
+
+export type Estate = ReturnType<typeof alertEstate>;
+
+/** `alert watch` as a process of its own. */
+export function startWatchOf(bin: string, { env, folder: cwd }: Estate, argv: string[] = []) {
+  const all = ['alert', 'watch', '--json', '--interval', '100ms', ...argv];
+  const watch = startBin(all, { bin, env, cwd });
+  onTestFinished(() => void watch.kill('SIGKILL'));
+  /** Looks so far. */
+  const looks = () =>
+    watch.said.stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+      .filter(({ type }) => type === 'progress');
+  return {
+    ...watch,
+    looks,
+    /** Waits for so many more. */
+    async looksOn(count = 3) {
+      const before = looks().length;
+      await until(() => looks().length >= before + count, { timeout: 20_000 });
+    },
   };
 }
 

@@ -51,7 +51,7 @@ alert that changes its state, a progress line for each look, a summary last.
 SIGHUP reads the configuration anew; one that makes no sense is left, with a word why. SIGTERM
 ends it with exit 130: what was not delivered waits on disk for the next start
 (systemd: SuccessExitStatus=130). Two on one state folder: one tells, the other looks on and takes
-over when it ends. With --leader several machines do the same by a lock that expires after 30 s;
+over when it ends. With --leader several machines do the same by a lock that expires after 15 s;
 while that Redis is away the last leader goes on.
 
 The heartbeat's URL can be seen with ps while this runs: better to have it in the configuration.
