@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
-import { configSchema, control, postgres, redis, redisFields } from './schema.js';
+import { configSchema, control, postgres, redis, redisFields, sinkEntry } from './schema.js';
+import { sinkSchema } from './sinks.js';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -29,6 +30,13 @@ const REFERENCE: JsonSchema = {
 function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0]): void {
   if (zodSchema === redisFields) {
     jsonSchema.oneOf = ['url', 'sentinel', 'cluster'].map((key) => ({ required: [key] }));
+  }
+  if (zodSchema === sinkEntry) {
+    const { $schema: _, ...sinks } = z.toJSONSchema(sinkSchema, {
+      io: 'input',
+      override: describeInput,
+    });
+    replace(jsonSchema, sinks);
   }
   if (zodSchema === control) Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
   if (zodSchema === redis || zodSchema === postgres) {

@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { until } from '../servers/wait.js';
 import { stoppedClock } from './clock.js';
-import { alert, deliver, message, open, sinksOf, temporaryState } from './posting.js';
+import { alert, message } from './message.js';
+import { deliver, open, sinksOf, temporaryState } from './posting.js';
 import { type Request, startReceiver } from './receiver.js';
 
 const fine = (response: ServerResponse) => response.end('{"errcode":0,"errmsg":"ok"}');

@@ -3,7 +3,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startSmtp } from '../servers/smtp.js';
 import { type Certificates, makeCertificates } from '../servers/tls.js';
-import { alert, deliver, message, open, sinksOf, temporaryState } from './posting.js';
+import { alert, message } from './message.js';
+import { deliver, open, sinksOf, temporaryState } from './posting.js';
 
 let certificates: Certificates;
 beforeAll(() => {

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { until } from '../servers/wait.js';
-import { alert, message, open, sinksOf, temporaryState } from './posting.js';
+import { alert, message } from './message.js';
+import { open, sinksOf, temporaryState } from './posting.js';
 import { startReceiver } from './receiver.js';
 
 const hook = (name: string, url: string, more: Record<string, unknown> = {}) => ({

@@ -13,7 +13,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startAlertmanager } from '../servers/alertmanager.js';
 import { binary } from '../servers/binaries.js';
 import { until } from '../servers/wait.js';
-import { AT, alert, deliver, message, open, sinksOf, temporaryState } from './posting.js';
+import { AT, alert, message } from './message.js';
+import { deliver, open, sinksOf, temporaryState } from './posting.js';
 import { startReceiver } from './receiver.js';
 
 const standing = (...alerts: ReturnType<typeof alert>[]) => ({
