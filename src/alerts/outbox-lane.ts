@@ -135,7 +135,9 @@ export class Lane {
       this.#delivered += ids.length;
     } else if (outcome.refused) {
       this.ledger.giveUp(this.name, ids);
-      this.told.notice(`sink ${this.name} refuses a message, which is given up: ${outcome.answer}`);
+      this.told.notice(
+        `sink ${this.name}: refuses a message, which is given up: ${outcome.answer}`,
+      );
     }
     this.told.changed();
     if (!outcome.ok && !outcome.refused) await this.#rest(this.#pause(outcome));
@@ -165,8 +167,8 @@ export class Lane {
     this.#stop.signal.throwIfAborted();
     const failed = !outcome.ok && !outcome.refused;
     if (failed && this.#failures === 0)
-      this.told.notice(`sink ${this.name} cannot be reached, its messages wait: ${outcome.answer}`);
-    if (!failed && this.#failures > 0) this.told.notice(`sink ${this.name} is back`);
+      this.told.notice(`sink ${this.name}: delivery fails and is tried again: ${outcome.answer}`);
+    if (!failed && this.#failures > 0) this.told.notice(`sink ${this.name}: delivers again`);
     this.#failures = failed ? this.#failures + 1 : 0;
     this.#error = outcome.ok ? null : outcome.answer;
     return outcome;

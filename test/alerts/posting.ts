@@ -46,7 +46,7 @@ export async function open(
     stdout: { write: (text) => written.push(text) },
   });
   onTestFinished(() => outbox.close());
-  return { ...outbox, notices, written };
+  return Object.assign(outbox, { notices, written });
 }
 
 /** One delivery past the queue. */

@@ -176,8 +176,8 @@ cache_ops_alerts_evaluated_timestamp_seconds{estate="shop",environment="producti
     outbox.refresh(standing(alert()));
     await outbox.settle(5_000);
     expect(outbox.notices).toEqual([
-      `sink file cannot be reached, its messages wait: cannot write ${path}: ENOENT`,
-      'sink file is back',
+      `sink file: delivery fails and is tried again: cannot write ${path}: ENOENT`,
+      'sink file: delivers again',
     ]);
   });
 });
