@@ -76,7 +76,7 @@ it('the order is kept over any number of restarts, whichever sink wants which me
   await first.close();
   await (await open(state, sinks)).close();
   const back = await startReceiver(undefined, two.port);
-  await (await open(state, sinks)).settle(5_000);
+  await open(state, sinks);
   await until(() => back.requests.length === 2);
   expect(back.requests.map(idOf)).toEqual(numbers(2));
 });
