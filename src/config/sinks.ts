@@ -107,7 +107,7 @@ const email = z
     }),
   );
 
-/** Numbers and empty texts as label values are refused with 400 by Alertmanager. */
+/** Alertmanager answers a number as the value of a label with 400. */
 const labels = z._default(
   z
     .record(

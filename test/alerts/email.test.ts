@@ -143,6 +143,7 @@ it('says when some of the recipients are refused', async () => {
 
 it('a server that sends a byte now and then costs no more than the time-out', async () => {
   const server = createServer((socket) => {
+    socket.write('220 welcome\r\n');
     const timer = setInterval(() => socket.write('2'), 50);
     socket.on('close', () => clearInterval(timer)).on('error', () => {});
   });
