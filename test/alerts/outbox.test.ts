@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openState } from '../../src/state/folder.js';
 import { mountSmall } from '../servers/disk.js';
 import { until } from '../servers/wait.js';
-import { alert, message } from './message.js';
+import { AT, alert, message } from './message.js';
 import { open, sinksOf, temporaryState } from './posting.js';
 import { startReceiver } from './receiver.js';
 
@@ -109,6 +109,23 @@ it('a message that is refused is given up, said, and does not hold up the next',
   expect(JSON.parse(receiver.requests[1]?.body ?? '').lost_messages).toBe(1);
   expect(outbox.notices).toEqual([
     'sink one: refuses a message, which is given up: answered 400: no such field',
+  ]);
+});
+
+it('a sink that refuses what fires is told once, until it takes it', async () => {
+  let status = 400;
+  const receiver = await startReceiver((response) => response.writeHead(status).end());
+  const sinks = sinksOf({ name: 'am', type: 'alertmanager', url: receiver.url });
+  const outbox = await open(temporaryState(), sinks);
+  const standing = { at: AT, estate: 'shop', environment: 'production', alerts: [alert()] };
+  for (status of [400, 400, 200]) {
+    outbox.refresh(standing);
+    await outbox.settle(5_000);
+  }
+  expect(receiver.requests).toHaveLength(3);
+  expect(outbox.notices).toEqual([
+    'sink am: delivery fails and is tried again: answered 400',
+    'sink am: delivers again',
   ]);
 });
 
