@@ -117,7 +117,8 @@ export class Lane {
   }
 
   async #deliverNext(): Promise<void> {
-    const messages = this.#queue.slice(0, await this.#allowed());
+    const count = await this.#allowed();
+    const messages = this.#queue.slice(0, count);
     const ids = messages.map(({ id }) => id);
     const delivery = {
       notifications: messages.flatMap((message) => this.#partOf(message) ?? []),
@@ -135,7 +136,9 @@ export class Lane {
       this.#delivered += ids.length;
     } else if (outcome.refused) {
       this.ledger.giveUp(this.name, ids);
-      this.told.notice(`sink ${this.name} refuses a message, which is given up: ${outcome.answer}`);
+      this.told.notice(
+        `sink ${this.name}: refuses a message, which is given up: ${outcome.answer}`,
+      );
     }
     this.told.changed();
     if (!outcome.ok && !outcome.refused) await this.#rest(this.#pause(outcome));
@@ -153,20 +156,21 @@ export class Lane {
 
   /** A failure is not repeated: the next evaluation brings the next state. */
   async #showNow(standing: Standing): Promise<void> {
-    await this.#try((sink, limits) => sink.show?.(standing, limits));
+    await this.#try((sink, limits) => sink.show?.(standing, limits), { givesUp: false });
     if (this.#standing === standing) this.#standing = undefined;
     this.told.changed();
   }
 
-  async #try(work: Parameters<typeof attempt>[1]): Promise<Outcome> {
+  /** `givesUp`: what is refused is not tried again. */
+  async #try(work: Parameters<typeof attempt>[1], { givesUp = true } = {}): Promise<Outcome> {
     this.#busy = true;
     const outcome = await attempt(this.outgoing, work, this.clock, this.#stop.signal);
     this.#busy = false;
-    this.#stop.signal.throwIfAborted();
-    const failed = !outcome.ok && !outcome.refused;
+    if (!outcome.ok) this.#stop.signal.throwIfAborted();
+    const failed = !outcome.ok && !(outcome.refused && givesUp);
     if (failed && this.#failures === 0)
-      this.told.notice(`sink ${this.name} cannot be reached, its messages wait: ${outcome.answer}`);
-    if (!failed && this.#failures > 0) this.told.notice(`sink ${this.name} is back`);
+      this.told.notice(`sink ${this.name}: delivery fails and is tried again: ${outcome.answer}`);
+    if (!failed && this.#failures > 0) this.told.notice(`sink ${this.name}: delivers again`);
     this.#failures = failed ? this.#failures + 1 : 0;
     this.#error = outcome.ok ? null : outcome.answer;
     return outcome;

@@ -24,8 +24,11 @@ export interface Ledger {
   /** When something was posted in the last two minutes, in ms since 1970, also by a process before. */
   posted(sink: string): readonly number[];
   sinks(): string[];
-  /** A message for these sinks; on disk when it resolves. One with a known id is ignored. */
-  add(notification: Notification, sinks: readonly string[]): Promise<void>;
+  /**
+   * A message for these sinks; on disk when it resolves. One with a known id is ignored.
+   * Resolves to the sinks for which another one was given up for it.
+   */
+  add(notification: Notification, sinks: readonly string[]): Promise<string[]>;
   /** They have been delivered, and with them it was told what was lost. */
   done(sink: string, ids: readonly string[]): void;
   giveUp(sink: string, ids: readonly string[]): void;
@@ -47,7 +50,7 @@ function isNotification(value: unknown): boolean {
   return typeof id === 'string' && Array.isArray(alerts);
 }
 
-/** `problem` is told when a line cannot be written: delivery goes on from memory. */
+/** `problem` is told once when lines cannot be written: delivery goes on from memory, and they are made up for. */
 export async function openLedger(
   path: string,
   { problem }: { problem: (error: unknown) => void },
@@ -62,8 +65,12 @@ class FileLedger implements Ledger {
   readonly #lost = new Map<string, number>();
   readonly #posted = new Map<string, number[]>();
   readonly #known = new Set<string>();
+  readonly #order = new WeakMap<Notification, number>();
+  #added = 0;
   #file: LinesFile<Line> | undefined;
   #lines = 0;
+  /** Something that is in memory could not be written: the file has to be written as a whole. */
+  #isBehind = false;
   /** Of the file that is open: it must not be closed under them. */
   #syncs = 0;
 
@@ -97,21 +104,23 @@ class FileLedger implements Ledger {
     return [...this.#queues.keys()];
   }
 
-  async add(notification: Notification, sinks: readonly string[]): Promise<void> {
-    if (this.#known.has(notification.id)) return;
+  async add(notification: Notification, sinks: readonly string[]): Promise<string[]> {
+    if (this.#known.has(notification.id)) return [];
     this.#write({ add: notification, sinks: [...sinks] });
-    for (const sink of sinks) {
+    const full = sinks.filter((sink) => {
       const surplus = surplusOf(this.waiting(sink));
       if (surplus) this.giveUp(sink, [surplus.id]);
-    }
+      return surplus;
+    });
     this.#syncs += 1;
     try {
       await this.#file?.sync();
     } catch (error) {
-      this.problem(error);
+      this.#fallBehind(error);
     } finally {
       this.#syncs -= 1;
     }
+    return full;
   }
 
   done(sink: string, ids: readonly string[]): void {
@@ -144,19 +153,31 @@ class FileLedger implements Ledger {
   #write(event: Line): void {
     this.#apply(event);
     try {
-      this.#file?.write([event]);
-      this.#lines += 1;
       const waiting = this.sinks().reduce((sum, sink) => sum + this.waiting(sink).length, 0);
-      if (this.#lines > Math.max(MANY_LINES, 4 * waiting) && this.#syncs === 0) this.#rewrite();
+      const isLong = this.#lines > Math.max(MANY_LINES, 4 * waiting);
+      if ((isLong || this.#isBehind) && this.#syncs === 0) this.#rewrite();
+      else this.#append(event);
     } catch (error) {
-      this.problem(error);
+      this.#fallBehind(error);
     }
+  }
+
+  #append(event: Line): void {
+    this.#file?.write([event]);
+    this.#lines += 1;
+  }
+
+  #fallBehind(error: unknown): void {
+    if (!this.#isBehind) this.problem(error);
+    this.#isBehind = true;
   }
 
   #apply(event: Line): void {
     if ('known' in event) this.#remember(event.known);
     else if ('add' in event) {
       this.#remember([event.add.id]);
+      this.#added += 1;
+      this.#order.set(event.add, this.#added);
       for (const sink of event.sinks) push(this.#queues, sink, event.add);
     } else if ('posted' in event) {
       const { sink, posted } = event;
@@ -178,17 +199,19 @@ class FileLedger implements Ledger {
     }
   }
 
+  /** What waits anywhere, in the order in which it came: another order for one sink would be a lie. */
+  #unsent(): { add: Notification; sinks: string[] }[] {
+    const sinks = new Map<Notification, string[]>();
+    for (const [sink, queue] of this.#queues) for (const add of queue) push(sinks, add, sink);
+    const order = (notification: Notification) => this.#order.get(notification) ?? 0;
+    return [...sinks]
+      .map(([add, names]) => ({ add, sinks: names }))
+      .sort((a, b) => order(a.add) - order(b.add));
+  }
+
   /** Only what still counts. */
   #rewrite(): void {
-    const lines: Line[] = [{ known: [...this.#known] }];
-    const messages = new Map<string, { add: Notification; sinks: string[] }>();
-    for (const [sink, queue] of this.#queues) {
-      for (const add of queue) {
-        const entry = messages.get(add.id) ?? { add, sinks: [] };
-        messages.set(add.id, { add, sinks: [...entry.sinks, sink] });
-      }
-    }
-    lines.push(...messages.values());
+    const lines: Line[] = [{ known: [...this.#known] }, ...this.#unsent()];
     for (const [sink, count] of this.#lost) if (count > 0) lines.push({ lost: [], sink, count });
     for (const [sink, times] of this.#posted)
       lines.push(...times.map((posted) => ({ posted, sink })));
@@ -196,6 +219,7 @@ class FileLedger implements Ledger {
     this.#file?.close();
     this.#file = openLines(this.path);
     this.#lines = lines.length;
+    this.#isBehind = false;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { SinkConfig } from '../config/sinks.js';
-import { CacheOpsError } from '../errors.js';
+import { CacheOpsError, messageOf } from '../errors.js';
 import type { State } from '../state/folder.js';
 import { identify } from '../state/identity.js';
 import { claim } from '../state/lock.js';
@@ -50,55 +50,102 @@ const PARKED = 24 * 3_600_000;
 export async function openOutbox(
   state: Pick<State, 'path'>,
   configs: readonly SinkConfig[],
-  { clock, pid, signal, notice, ...surroundings }: OutboxOptions,
+  options: OutboxOptions,
 ): Promise<Outbox> {
+  const { clock, pid, notice } = options;
   const lock = claimFolder(state.path('alerts', 'outbox'), pid);
-  let ledger: Ledger;
   try {
-    ledger = await openLedger(state.path('alerts', 'outbox', 'messages.ndjson'), {
-      problem: (error) => notice(`alerts are delivered from memory only: ${String(error)}`),
+    const ledger = await openLedger(state.path('alerts', 'outbox', 'messages.ndjson'), {
+      problem: (error) =>
+        notice(`alerts are kept in memory only, and delivered from there: ${messageOf(error)}`),
     });
+    forget(ledger, configs, clock.now());
+    return new LedgerOutbox(ledger, lock, configs, options);
   } catch (error) {
     lock.release();
     throw error;
   }
-  forget(ledger, configs, clock.now());
-  const listeners = new Set<() => void>();
-  const changed = () => {
-    for (const listener of listeners) listener();
+}
+
+class LedgerOutbox implements Outbox {
+  readonly #lanes: Lane[];
+  /** Called after every change of a lane. */
+  readonly #listeners = new Set<() => void>();
+  /** Sinks whose full queue has been told. */
+  readonly #full = new Set<string>();
+  readonly #end = () => {
+    void this.#stop();
+    this.#changed();
   };
-  const lanes = configs.map(
-    (config) => new Lane(makeOutgoing(config, surroundings), ledger, clock, { notice, changed }),
-  );
-  const stop = () => Promise.all(lanes.map((lane) => lane.stop()));
-  const end = () => {
-    void stop();
-    changed();
-  };
-  signal.addEventListener('abort', end, { once: true });
+
+  constructor(
+    readonly ledger: Ledger,
+    readonly lock: { release(): void },
+    configs: readonly SinkConfig[],
+    readonly options: OutboxOptions,
+  ) {
+    const told = { notice: options.notice, changed: () => this.#changed() };
+    this.#lanes = configs.map(
+      (config) => new Lane(makeOutgoing(config, options), ledger, options.clock, told),
+    );
+    options.signal.addEventListener('abort', this.#end, { once: true });
+  }
+
+  async add(notification: Notification): Promise<void> {
+    const wanted = this.#lanes.filter((lane) => lane.wants(notification));
+    const names = wanted.map(({ name }) => name);
+    for (const sink of await this.ledger.add(notification, names)) {
+      if (!this.#full.has(sink))
+        this.options.notice(`sink ${sink}: ${MOST_WAITING} messages wait, the oldest are given up`);
+      this.#full.add(sink);
+    }
+    for (const lane of wanted) lane.wake();
+  }
+
+  refresh(standing: Standing): void {
+    for (const lane of this.#lanes) lane.show(standing);
+  }
+
+  async settle(timeout: number): Promise<{ delivered: number; waiting: number }> {
+    const { clock, signal } = this.options;
+    const end = clock.now() + timeout;
+    const over = new AbortController();
+    const check = () => {
+      if (signal.aborted || this.#lanes.every((lane) => lane.isQuietUntil(end))) over.abort();
+    };
+    this.#listeners.add(check);
+    check();
+    await clock.sleep(timeout, over.signal).catch(() => {});
+    this.#listeners.delete(check);
+    return total(this.status());
+  }
+
+  status(): LaneStatus[] {
+    return this.#lanes.map((lane) => lane.status());
+  }
+
+  async close(): Promise<void> {
+    this.options.signal.removeEventListener('abort', this.#end);
+    await this.#stop();
+    this.ledger.close();
+    this.lock.release();
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.stop()));
+  }
+
+  #changed(): void {
+    for (const sink of this.#full)
+      if (this.ledger.waiting(sink).length < MOST_WAITING) this.#full.delete(sink);
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function total(all: readonly LaneStatus[]): { delivered: number; waiting: number } {
   return {
-    async add(notification) {
-      const wanted = lanes.filter((lane) => lane.wants(notification));
-      const full = wanted.filter((lane) => lane.status().lost === 0);
-      await ledger.add(
-        notification,
-        wanted.map(({ name }) => name),
-      );
-      for (const lane of full.filter(({ name }) => ledger.lost(name) > 0))
-        notice(`sink ${lane.name}: ${MOST_WAITING} messages wait, the oldest are given up`);
-      for (const lane of wanted) lane.wake();
-    },
-    refresh(standing) {
-      for (const lane of lanes) lane.show(standing);
-    },
-    settle: (timeout) => settle(lanes, listeners, timeout, { clock, signal }),
-    status: () => lanes.map((lane) => lane.status()),
-    async close() {
-      signal.removeEventListener('abort', end);
-      await stop();
-      ledger.close();
-      lock.release();
-    },
+    delivered: all.reduce((sum, { delivered }) => sum + delivered, 0),
+    waiting: all.reduce((sum, { waiting }) => sum + waiting, 0),
   };
 }
 
@@ -125,25 +172,4 @@ function forget(ledger: Ledger, configs: readonly SinkConfig[], now: number): vo
         old.map(({ id }) => id),
       );
   }
-}
-
-async function settle(
-  lanes: readonly Lane[],
-  listeners: Set<() => void>,
-  timeout: number,
-  { clock, signal }: Pick<OutboxOptions, 'clock' | 'signal'>,
-): Promise<{ delivered: number; waiting: number }> {
-  const end = clock.now() + timeout;
-  const isDone = () => signal.aborted || lanes.every((lane) => lane.isQuietUntil(end));
-  const over = new AbortController();
-  const check = () => isDone() && over.abort();
-  listeners.add(check);
-  check();
-  await clock.sleep(timeout, over.signal).catch(() => {});
-  listeners.delete(check);
-  const all = lanes.map((lane) => lane.status());
-  return {
-    delivered: all.reduce((sum, { delivered }) => sum + delivered, 0),
-    waiting: all.reduce((sum, { waiting }) => sum + waiting, 0),
-  };
 }

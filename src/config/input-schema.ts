@@ -1,6 +1,14 @@
 import * as z from 'zod/mini';
 import { ruleSchema } from './alert-rules.js';
-import { alerts, configSchema, control, postgres, redis, redisFields } from './schema.js';
+import {
+  configSchema,
+  control,
+  postgres,
+  redis,
+  redisFields,
+  ruleEntry,
+  sinkEntry,
+} from './schema.js';
 import { sinkSchema } from './sinks.js';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
@@ -32,13 +40,15 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
   if (zodSchema === redisFields) {
     jsonSchema.oneOf = ['url', 'sentinel', 'cluster'].map((key) => ({ required: [key] }));
   }
-  // When the file is read they are taken one by one: a wrong one is no reason to leave the others.
-  if (zodSchema === alerts && jsonSchema.properties) {
-    for (const [key, entry] of [
-      ['rules', ruleSchema],
-      ['sinks', sinkSchema],
-    ] as const)
-      Object.assign(jsonSchema.properties[key] ?? {}, { items: inputOf(entry) });
+  if (zodSchema === sinkEntry || zodSchema === ruleEntry) {
+    const { $schema: _, ...entry } = z.toJSONSchema(
+      zodSchema === sinkEntry ? sinkSchema : ruleSchema,
+      {
+        io: 'input',
+        override: describeInput,
+      },
+    );
+    replace(jsonSchema, entry);
   }
   if (zodSchema === control) Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
   if (zodSchema === redis || zodSchema === postgres) {
@@ -60,11 +70,6 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
       ],
     });
   }
-}
-
-function inputOf(schema: z.core.$ZodType): JsonSchema {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', override: describeInput });
-  return rest;
 }
 
 type Override = NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override']>;

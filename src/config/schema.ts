@@ -229,7 +229,11 @@ const keyRule = z
     }),
   );
 
-export const alerts = z.strictObject({
+/** Read by `readRules` and `readSinks`: what is wrong with one must not cost the others. */
+export const ruleEntry = z.looseObject({});
+export const sinkEntry = z.looseObject({});
+
+const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
   group_wait: z._default(
     durationText.check(z.describe('alerts of a target are told together after this')),
@@ -242,8 +246,8 @@ export const alerts = z.strictObject({
   heartbeat: z.optional(
     urlText('http:', 'https:').check(z.describe('asked for after each check of alert watch')),
   ),
-  rules: z._default(z.array(z.looseObject({})), []),
-  sinks: z._default(z.array(z.looseObject({})), []),
+  rules: z._default(z.array(ruleEntry), []),
+  sinks: z._default(z.array(sinkEntry), []),
 });
 
 export const configSchema = z

@@ -1,11 +1,12 @@
 import * as z from 'zod/mini';
-import type { Config } from './load.js';
 import { issueMessage, type Problem, problemsOf } from './problems.js';
 import { durationText, filled, urlText } from './schema.js';
 
+const NAME = /^[\w.-]+$/;
+
 /** What every sink has. Secrets come as `${NAME}` or `{ file: path }`: `config check` warns of others. */
 const common = {
-  name: filled().check(z.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only')),
+  name: filled().check(z.regex(NAME, 'a name has letters, digits, ".", "_" and "-" only')),
   min_severity: z._default(
     z.enum(['warn', 'critical']).check(z.describe('alerts below it are not sent here')),
     'warn',
@@ -106,7 +107,7 @@ const email = z
     }),
   );
 
-/** Numbers and empty texts as label values are refused with 400 by Alertmanager. */
+/** Alertmanager answers a number as the value of a label with 400. */
 const labels = z._default(
   z
     .record(
@@ -162,38 +163,47 @@ export type TextfileConfig = z.infer<typeof textfile>;
 
 /**
  * The sinks that can be used, and what is wrong with the others: a sink without its secret must not
- * keep the estate from being watched, nor the other sinks from being told.
+ * keep the estate from being watched, nor the other sinks from being told. Takes a configuration as
+ * `loadConfig` gives it, or values that are not checked yet.
  */
-export function readSinks({ alerts, unresolved = [] }: Pick<Config, 'alerts' | 'unresolved'>): {
+export function readSinks({ alerts, unresolved = [] }: SinkSource): {
   sinks: SinkConfig[];
   problems: Problem[];
 } {
   const sinks: SinkConfig[] = [];
   const problems: Problem[] = [];
   for (const [index, entry] of (alerts?.sinks ?? []).entries()) {
-    const path = ['alerts', 'sinks', index];
-    const missing = unresolved.filter((problem) => problem.path[2] === index);
+    const missing = unresolved.filter(({ path }) => path[2] === index);
     // An Alertmanager forgets what is not repeated: it has to know how often that is.
-    const timed = entry.type === 'alertmanager' ? { resend: alerts?.interval, ...entry } : entry;
-    const result = sinkSchema.safeParse(timed, { error: issueMessage });
-    const found = [
-      ...missing,
-      ...problemsOf(result.error?.issues ?? [], path).filter(
-        (problem) => !missing.some((other) => other.path.join() === problem.path.join()),
-      ),
-    ];
-    if (result.data && found.length === 0) {
-      if (sinks.some(({ name }) => name === result.data.name))
-        problems.push({ path: [...path, 'name'], message: `"${result.data.name}" is there twice` });
-      else sinks.push(result.data);
-    }
-    problems.push(...found.map((problem) => named(problem, entry)));
+    const isTimed = isMapping(entry) && entry.type === 'alertmanager';
+    const fields = isTimed ? { resend: alerts?.interval, ...entry } : entry;
+    const { data, error } = sinkSchema.safeParse(fields, { error: issueMessage });
+    const isTold = ({ path }: Problem) => missing.some((other) => `${other.path}` === `${path}`);
+    const path = ['alerts', 'sinks', index];
+    const found = problemsOf(error?.issues ?? [], path).filter((problem) => !isTold(problem));
+    if (data && sinks.some(({ name }) => name === data.name))
+      found.push({ path: [...path, 'name'], message: `"${data.name}" is there twice` });
+    const all = [...missing, ...found];
+    if (data && all.length === 0) sinks.push(data);
+    problems.push(...all.map((problem) => named(problem, entry)));
   }
   return { sinks, problems };
 }
 
-function named(problem: Problem, { name }: { name?: unknown }): Problem {
-  return typeof name === 'string' && /^[\w.-]+$/.test(name)
+interface SinkSource {
+  alerts?: { interval?: number; sinks: readonly unknown[] } | undefined;
+  /** References that lead nowhere, as `Config` has them. */
+  unresolved?: readonly Problem[];
+}
+
+/** Numbers of a list say little: the name stands before the message. */
+function named(problem: Problem, entry: unknown): Problem {
+  const { name } = isMapping(entry) ? entry : {};
+  return typeof name === 'string' && NAME.test(name)
     ? { ...problem, message: `sink ${name}: ${problem.message}` }
     : problem;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

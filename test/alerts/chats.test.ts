@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { expect, it } from 'vitest';
 import { until } from '../servers/wait.js';
 import { stoppedClock } from './clock.js';
-import { alert, deliver, message, open, sinksOf, temporaryState } from './posting.js';
+import { alert, message } from './message.js';
+import { deliver, open, sinksOf, temporaryState } from './posting.js';
 import { type Request, startReceiver } from './receiver.js';
 
 const fine = (response: ServerResponse) => response.end('{"errcode":0,"errmsg":"ok"}');
@@ -120,8 +121,8 @@ it('30 alerts at once make 20 posts to DingTalk, and the last one tells the rest
   await outbox.close();
   const again = await open(state, sinks, clock);
   await again.add(message('late-1'));
-  await again.add(message('late-2'));
   clock.forward(60_000);
+  await again.add(message('late-2'));
   expect(await again.settle(4_000)).toEqual({ delivered: 0, waiting: 2 });
   clock.forward(5_000);
   expect(await again.settle(10_000)).toEqual({ delivered: 2, waiting: 0 });

@@ -4,7 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { command } from '../servers/command.js';
 import { freePort } from '../servers/ports.js';
 import { until } from '../servers/wait.js';
-import { alertEstate, killed, MINUTE, redisFor, redisOf100, startHook } from './estate.js';
+import {
+  alertEstate,
+  killed,
+  MINUTE,
+  redisFor,
+  redisOf100,
+  restarted,
+  startHook,
+} from './estate.js';
 
 describe('alert check', () => {
   it('says once that memory is over 80 %, though it goes to and fro, and once that it is not', async () => {
@@ -154,10 +162,7 @@ describe('alert check', () => {
     await killed(redis);
     clock.now += MINUTE;
     await check(['--notify']);
-    const { execFileSync } = await import('node:child_process');
-    const [program = '', file = ''] = redis.startCommand.split(' ');
-    execFileSync(program, [file]);
-    await until(async () => (await command(redis.port, 'PING')).includes('PONG'));
+    await restarted(redis);
     for (const _ of [1, 2]) {
       clock.now += MINUTE;
       await check(['--notify']);

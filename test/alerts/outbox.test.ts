@@ -1,7 +1,13 @@
-import { writeFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openState } from '../../src/state/folder.js';
+import { mountSmall } from '../servers/disk.js';
 import { until } from '../servers/wait.js';
-import { alert, message, open, sinksOf, temporaryState } from './posting.js';
+import { AT, alert, message } from './message.js';
+import { open, sinksOf, temporaryState } from './posting.js';
 import { startReceiver } from './receiver.js';
 
 const hook = (name: string, url: string, more: Record<string, unknown> = {}) => ({
@@ -37,8 +43,8 @@ it('a sink that is down for ten messages gets each once when it is back', async 
   expect(await outbox.settle(20_000)).toEqual({ delivered: 10, waiting: 0 });
   expect(back.requests.map(idOf)).toEqual(numbers(10));
   expect(outbox.notices).toEqual([
-    expect.stringMatching(/^sink one cannot be reached, its messages wait: connect ECONNREFUSED/),
-    'sink one is back',
+    expect.stringMatching(/^sink one: delivery fails and is tried again: connect ECONNREFUSED/),
+    'sink one: delivers again',
   ]);
 });
 
@@ -57,6 +63,22 @@ it('what waits goes out when it is opened again', async () => {
   const third = await open(state, sinks);
   expect(await third.settle(1_000)).toEqual({ delivered: 0, waiting: 0 });
   expect(back.requests.map(idOf)).toEqual(numbers(3));
+});
+
+it('the order is kept over any number of restarts, whichever sink wants which message', async () => {
+  const state = temporaryState();
+  const [one, two] = [await startReceiver(), await startReceiver()];
+  await Promise.all([one.close(), two.close()]);
+  const sinks = sinksOf(hook('one', one.url, { min_severity: 'critical' }), hook('two', two.url));
+  const first = await open(state, sinks);
+  await first.add(message('m-1'));
+  await first.add(message('m-2', { alerts: [alert({ severity: 'critical' })] }));
+  await first.close();
+  await (await open(state, sinks)).close();
+  const back = await startReceiver(undefined, two.port);
+  await open(state, sinks);
+  await until(() => back.requests.length === 2);
+  expect(back.requests.map(idOf)).toEqual(numbers(2));
 });
 
 it('one sink that hangs delays neither the others nor the caller', async () => {
@@ -86,7 +108,24 @@ it('a message that is refused is given up, said, and does not hold up the next',
   expect(receiver.requests.map(idOf)).toEqual(numbers(2));
   expect(JSON.parse(receiver.requests[1]?.body ?? '').lost_messages).toBe(1);
   expect(outbox.notices).toEqual([
-    'sink one refuses a message, which is given up: answered 400: no such field',
+    'sink one: refuses a message, which is given up: answered 400: no such field',
+  ]);
+});
+
+it('a sink that refuses what fires is told once, until it takes it', async () => {
+  let status = 400;
+  const receiver = await startReceiver((response) => response.writeHead(status).end());
+  const sinks = sinksOf({ name: 'am', type: 'alertmanager', url: receiver.url });
+  const outbox = await open(temporaryState(), sinks);
+  const standing = { at: AT, estate: 'shop', environment: 'production', alerts: [alert()] };
+  for (status of [400, 400, 200]) {
+    outbox.refresh(standing);
+    await outbox.settle(5_000);
+  }
+  expect(receiver.requests).toHaveLength(3);
+  expect(outbox.notices).toEqual([
+    'sink am: delivery fails and is tried again: answered 400',
+    'sink am: delivers again',
   ]);
 });
 
@@ -167,7 +206,9 @@ it('a full queue gives up repetitions first, then the oldest, and says so to bot
   for (const id of ids)
     await outbox.add(message(id, { kind: repeats.has(id) ? 'repeat' : 'firing' }));
   expect(outbox.status()).toMatchObject([{ waiting: 1_000, lost: 4 }]);
-  expect(outbox.notices).toContain('sink one: 1000 messages wait, the oldest are given up');
+  expect(outbox.notices.slice(1)).toEqual([
+    'sink one: 1000 messages wait, the oldest are given up',
+  ]);
   const back = await startReceiver(undefined, receiver.port);
   expect(await outbox.settle(30_000)).toEqual({ delivered: 1_000, waiting: 0 });
   const gone = ['m-2', 'm-3', 'm-4', 'm-5'];
@@ -200,4 +241,42 @@ it('a second process is kept out while the first has it open', async () => {
   await expect(open(state, [])).rejects.toMatchObject({ code: 'refused' });
   await first.close();
   await expect(open(state, [])).resolves.toBeDefined();
+});
+
+describe('on a disk that is full', () => {
+  const small = join(mkdtempSync(join(tmpdir(), 'cache-ops-full-')), 'disk');
+  const mounted = mountSmall(small);
+  afterAll(() => {
+    if (mounted) execFileSync('umount', [small]);
+    rmSync(join(small, '..'), { recursive: true, force: true });
+  });
+
+  it.skipIf(!mounted)(
+    'messages are delivered from memory, and on disk once there is room',
+    async () => {
+      const state = openState({ XDG_STATE_HOME: small });
+      const [there, gone] = [await startReceiver(), await startReceiver()];
+      await gone.close();
+      const sinks = sinksOf(hook('there', there.url), hook('gone', gone.url));
+      const outbox = await open(state, sinks);
+      const filler = join(small, 'filler');
+      try {
+        writeFileSync(filler, Buffer.alloc(1024 * 1024));
+      } catch {
+        // It is as full as can be.
+      }
+      for (const id of numbers(30)) await outbox.add(message(id));
+      await until(() => there.requests.length === 30);
+      expect(outbox.notices.filter((text) => text.startsWith('alerts'))).toEqual([
+        expect.stringMatching(/^alerts are kept in memory only.*: the disk is full$/),
+      ]);
+      rmSync(filler);
+      await outbox.add(message('m-31'));
+      await outbox.close();
+      const back = await startReceiver(undefined, gone.port);
+      const again = await open(state, sinks);
+      await again.settle(10_000);
+      expect(back.requests.map(idOf)).toEqual(numbers(31));
+    },
+  );
 });

@@ -3,46 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Clock, clockOf } from '../../src/alerts/clock.js';
-import type { Alert, Notification } from '../../src/alerts/notification.js';
+import type { Notification } from '../../src/alerts/notification.js';
 import { type Outbox, openOutbox } from '../../src/alerts/outbox.js';
 import { testSink } from '../../src/alerts/sinks/test.js';
 import { readSinks, type SinkConfig } from '../../src/config/sinks.js';
 import { openState, type State } from '../../src/state/folder.js';
 
-export const AT = '2026-03-01T12:00:00.000Z';
-
-export function alert(changes: Partial<Alert> = {}): Alert {
-  return {
-    fingerprint: 'memory redis:main',
-    rule: 'memory',
-    target: 'redis:main',
-    severity: 'warn',
-    state: 'firing',
-    startedAt: '2026-03-01T11:55:00.000Z',
-    value: 0.81,
-    summary: '81 % of maxmemory (207 MB of 256 MB)',
-    action: 'find what grows: cache-ops memory bigkeys',
-    ...changes,
-  };
-}
-
-export function message(id: string, changes: Partial<Notification> = {}): Notification {
-  return {
-    id,
-    kind: 'firing',
-    at: AT,
-    estate: 'shop',
-    environment: 'production',
-    group: 'redis:main',
-    alerts: [alert()],
-    ...changes,
-  };
-}
-
 /** Sinks as the configuration file has them. */
 export function sinksOf(...entries: Record<string, unknown>[]): SinkConfig[] {
   const { sinks, problems } = readSinks({
-    alerts: { interval: 60_000, group_wait: 0, repeat: 0, rules: [], sinks: entries },
+    alerts: { interval: 60_000, sinks: entries },
   });
   if (problems.length > 0) throw new Error(JSON.stringify(problems));
   return sinks;
@@ -76,7 +46,7 @@ export async function open(
     stdout: { write: (text) => written.push(text) },
   });
   onTestFinished(() => outbox.close());
-  return { ...outbox, notices, written };
+  return Object.assign(outbox, { notices, written });
 }
 
 /** One delivery past the queue. */

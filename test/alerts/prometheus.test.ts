@@ -13,7 +13,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startAlertmanager } from '../servers/alertmanager.js';
 import { binary } from '../servers/binaries.js';
 import { until } from '../servers/wait.js';
-import { AT, alert, deliver, message, open, sinksOf, temporaryState } from './posting.js';
+import { AT, alert, message } from './message.js';
+import { deliver, open, sinksOf, temporaryState } from './posting.js';
 import { startReceiver } from './receiver.js';
 
 const standing = (...alerts: ReturnType<typeof alert>[]) => ({
@@ -175,8 +176,8 @@ cache_ops_alerts_evaluated_timestamp_seconds{estate="shop",environment="producti
     outbox.refresh(standing(alert()));
     await outbox.settle(5_000);
     expect(outbox.notices).toEqual([
-      `sink file cannot be reached, its messages wait: cannot write ${path}: ENOENT`,
-      'sink file is back',
+      `sink file: delivery fails and is tried again: cannot write ${path}: ENOENT`,
+      'sink file: delivers again',
     ]);
   });
 });

@@ -1,9 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { command } from '../servers/command.js';
-import { isRunning } from '../servers/redis.js';
-import { until } from '../servers/wait.js';
-import { alertEstate, HOUR, MINUTE, redisFor } from './estate.js';
+import { alertEstate, HOUR, killed, MINUTE, redisFor, restarted } from './estate.js';
 
 /** Look-ups of a key that is not there. */
 const misses = (port: number, count: number) =>
@@ -81,12 +78,8 @@ describe('what happened between two looks', () => {
     const { redis, rates, passed } = await estate();
     await command(redis.port, 'GET nothing');
     await rates();
-    const { pid } = redis;
-    redis.kill('SIGKILL');
-    await until(() => !isRunning(pid));
-    const [program = '', file = ''] = redis.startCommand.split(' ');
-    execFileSync(program, [file]);
-    await until(async () => (await command(redis.port, 'PING')).includes('PONG'));
+    await killed(redis);
+    await restarted(redis);
     await misses(redis.port, 9_000);
     passed(1_000);
     const after = await rates();

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { expect, it } from 'vitest';
-import { alert, deliver, message, sinksOf } from './posting.js';
+import { alert, message } from './message.js';
+import { deliver, sinksOf } from './posting.js';
 import { startReceiver } from './receiver.js';
 
 const SECRET = 'key-of-the-hook';

@@ -274,7 +274,7 @@ applications:
       ['2 applications.a.headers.Authorization'],
     ],
     [
-      'alerts: { sinks: [{ name: a, type: webhook, url: "${P}://h", secret: hunter2 }] }\nredis: { main: "redis://h" }',
+      'alerts: { sinks: [{ name: hook, type: webhook, url: "http://h", secret: hunter2 }] }\nredis: { main: "redis://h" }',
       ['1 alerts.sinks.0.secret'],
     ],
     ['redis:\n  main:\n    url: redis://u:${P}@h\n    password: ${P}', []],

@@ -38,7 +38,7 @@ export function alertmanagerSink(config: AlertmanagerConfig): Sink {
 }
 
 interface Posted {
-  /** Texts only, none of them empty: anything else is answered with 400. */
+  /** Texts only: a number is answered with 400. */
   labels: Record<string, string>;
   annotations: Record<string, string>;
   startsAt: string;

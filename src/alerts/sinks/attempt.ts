@@ -20,26 +20,44 @@ export interface Outcome {
   retryAfter: number | undefined;
 }
 
-/** Makes one attempt, which ends within the sink's time-out, and never throws. */
+/** Makes one attempt, which ends with the sink's time-out or when the program does, and never throws. */
 export async function attempt(
   { config, sink, redact }: Outgoing,
   work: (sink: Sink, attempt: Attempt) => Promise<string> | undefined,
   clock: Clock,
-  ended?: AbortSignal,
+  ended: AbortSignal,
 ): Promise<Outcome> {
-  const limit = AbortSignal.timeout(config.timeout);
-  const signal = ended ? AbortSignal.any([limit, ended]) : limit;
+  const late = `no answer within ${config.timeout} ms`;
+  // Not AbortSignal.any: in Node 20 the signal that lives on keeps something of each that is made of it.
+  const over = new AbortController();
+  const end = () => over.abort(new Error('interrupted'));
+  const timer = setTimeout(() => over.abort(new Error(late)), config.timeout);
+  ended.addEventListener('abort', end, { once: true });
+  if (ended.aborted) end();
+  const { signal } = over;
   try {
-    const answer = (await work(sink, { signal, now: clock.now() })) ?? 'nothing to do';
-    return { ok: true, refused: false, answer: redact(answer), retryAfter: undefined };
+    const answer = await orAborted(work(sink, { signal, now: clock.now() }), signal);
+    return { ok: true, refused: false, answer: redact(answer ?? ''), retryAfter: undefined };
   } catch (error) {
     const failure = error instanceof DeliveryFailure ? error : undefined;
-    const reason = limit.aborted ? `no answer within ${config.timeout} ms` : messageOf(error);
     return {
       ok: false,
       refused: failure?.kind === 'refused',
-      answer: redact(reason),
+      answer: redact(messageOf(signal.aborted ? signal.reason : error)),
       retryAfter: failure?.retryAfter,
     };
+  } finally {
+    clearTimeout(timer);
+    ended.removeEventListener('abort', end);
   }
+}
+
+/** A write to a disk that hangs knows no signal. */
+function orAborted<T>(work: Promise<T> | undefined, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    Promise.resolve(work).then(resolve, reject);
+  });
 }

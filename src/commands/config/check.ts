@@ -1,16 +1,17 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
+import { readRules } from '../../alerts/rules.js';
 import { certificateProblems } from '../../config/certificates.js';
 import { byLine, type Inspection, type Located, located } from '../../config/inspect.js';
-import type { Problem } from '../../config/problems.js';
+import { at, type Problem } from '../../config/problems.js';
 import { literalSecrets } from '../../config/secrets.js';
+import { readSinks } from '../../config/sinks.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError } from '../../errors.js';
 import type { Block } from '../../output/blocks.js';
 import { emit } from '../../output/emit.js';
 import { status } from '../../output/format.js';
-import { setUp } from '../alert/setup.js';
 import { inspect } from './sources.js';
 
 export function registerCheck(parent: Command, context: Context): void {
@@ -57,12 +58,11 @@ export type CheckResult = z.infer<typeof checkResult>;
 export function check(inspection: Inspection): CheckResult {
   const { file, source, raw, resolved, locate } = inspection;
   const certificates = file ? certificateProblems(resolved, dirname(file)) : [];
-  const alerts = inspection.values ? setUp({ ...inspection, ...inspection.values }).problems : [];
-  const problems = [
-    ...inspection.problems,
-    ...alerts.map((problem) => located(problem, locate)),
-    ...certificates.map((problem) => located(problem, locate)),
-  ].sort(byLine);
+  const told = new Set(inspection.problems.map(({ label }) => label));
+  const others = [...certificates, ...alertProblems(inspection)]
+    .map((problem) => located(problem, locate))
+    .filter(({ label }) => !told.has(label));
+  const problems = [...inspection.problems, ...others].sort(byLine);
   const warnings = warningsOf(inspection, file ? literalSecrets(raw) : []).map((warning) =>
     located(warning, locate),
   );
@@ -72,6 +72,15 @@ export function check(inspection: Inspection): CheckResult {
     problems: problems.map(toFinding),
     warnings: warnings.map(toFinding),
   });
+}
+
+/** They do not make the configuration invalid: the other rules and sinks work. */
+function alertProblems({ file, resolved, unresolved, values }: Inspection): Problem[] {
+  const sinks = at(resolved, ['alerts', 'sinks']);
+  return [
+    ...(values ? readRules({ ...values, file }).problems : []),
+    ...(Array.isArray(sinks) ? readSinks({ alerts: { sinks }, unresolved }).problems : []),
+  ];
 }
 
 function warningsOf({ values }: Inspection, literals: readonly Problem['path'][]): Problem[] {
