@@ -27,6 +27,8 @@ export interface Looking extends Limits {
   moment: Moment;
   /** Where samples of memory are kept, for `memory` too. */
   folder: State;
+  /** How many pings, over how many milliseconds. */
+  pings?: { count: number; over: number };
 }
 
 /** Few, since each is a command on the server; spread, so that one pause of ours is not all of them. */
@@ -37,13 +39,13 @@ export async function evaluate(
   config: Config,
   book: RuleBook,
   state: AlertState,
-  { moment, folder, ...limits }: Looking,
+  { moment, folder, pings = PINGS, ...limits }: Looking,
 ): Promise<Evaluation> {
   const start = performance.now();
   const health = await inspect(config, {
     ...limits,
     sample: 0,
-    pings: PINGS,
+    pings,
     known: state.queues,
     thresholds: book.limits,
     now: () => moment.now,
