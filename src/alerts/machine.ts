@@ -78,7 +78,9 @@ function eased(
   const good_since = Math.min(before.good_since ?? now, now);
   const standing = { ...before, value, good_since, critical_since: null, unknown: null };
   if (now - good_since < rule.keep) return standing;
-  return { ...standing, phase: 'resolved', since: now, ended_at: now };
+  // What was the case says nothing of now where there is no value to say it.
+  const summary = value === null ? `does not apply any more (${before.summary})` : before.summary;
+  return { ...standing, summary, phase: 'resolved', since: now, ended_at: now };
 }
 
 function fresh(
