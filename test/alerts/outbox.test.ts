@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { openState } from '../../src/state/folder.js';
 import { mountSmall } from '../servers/disk.js';
 import { until } from '../servers/wait.js';
@@ -243,40 +243,35 @@ it('a second process is kept out while the first has it open', async () => {
   await expect(open(state, [])).resolves.toBeDefined();
 });
 
-describe('on a disk that is full', () => {
-  const small = join(mkdtempSync(join(tmpdir(), 'cache-ops-full-')), 'disk');
-  const mounted = mountSmall(small);
-  afterAll(() => {
-    if (mounted) execFileSync('umount', [small]);
-    rmSync(join(small, '..'), { recursive: true, force: true });
-  });
-
-  it.skipIf(!mounted)(
-    'messages are delivered from memory, and on disk once there is room',
-    async () => {
-      const state = openState({ XDG_STATE_HOME: small });
-      const [there, gone] = [await startReceiver(), await startReceiver()];
-      await gone.close();
-      const sinks = sinksOf(hook('there', there.url), hook('gone', gone.url));
-      const outbox = await open(state, sinks);
-      const filler = join(small, 'filler');
-      try {
-        writeFileSync(filler, Buffer.alloc(1024 * 1024));
-      } catch {
-        // It is as full as can be.
-      }
-      for (const id of numbers(30)) await outbox.add(message(id));
-      await until(() => there.requests.length === 30);
-      expect(outbox.notices.filter((text) => text.startsWith('alerts'))).toEqual([
-        expect.stringMatching(/^alerts are kept in memory only.*: the disk is full$/),
-      ]);
-      rmSync(filler);
-      await outbox.add(message('m-31'));
-      await outbox.close();
-      const back = await startReceiver(undefined, gone.port);
-      const again = await open(state, sinks);
-      await again.settle(10_000);
-      expect(back.requests.map(idOf)).toEqual(numbers(31));
-    },
-  );
+it('on a full disk messages are delivered from memory, and written once there is room', async ({
+  skip,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cache-ops-full-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const small = join(folder, 'disk');
+  if (!mountSmall(small)) skip('this user may not mount a disk');
+  onTestFinished(() => void execFileSync('umount', [small]));
+  const state = openState({ XDG_STATE_HOME: small });
+  const [there, gone] = [await startReceiver(), await startReceiver()];
+  await gone.close();
+  const sinks = sinksOf(hook('there', there.url), hook('gone', gone.url));
+  const outbox = await open(state, sinks);
+  const filler = join(small, 'filler');
+  try {
+    writeFileSync(filler, Buffer.alloc(1024 * 1024));
+  } catch {
+    // It is as full as can be.
+  }
+  for (const id of numbers(30)) await outbox.add(message(id));
+  await until(() => there.requests.length === 30);
+  expect(outbox.notices.filter((text) => text.startsWith('alerts'))).toEqual([
+    expect.stringMatching(/^alerts are kept in memory only.*: the disk is full$/),
+  ]);
+  rmSync(filler);
+  await outbox.add(message('m-31'));
+  await outbox.close();
+  const back = await startReceiver(undefined, gone.port);
+  const again = await open(state, sinks);
+  await again.settle(10_000);
+  expect(back.requests.map(idOf)).toEqual(numbers(31));
 });
