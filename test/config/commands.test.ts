@@ -104,7 +104,8 @@ describe('config init', () => {
     const text = stdout.replace(/^( *)#(?! \S)/gm, '$1');
     site.write('all.yaml', text);
     site.write('certs/ca.pem', '-----BEGIN CERTIFICATE-----');
-    const env = { REDIS_URL: 'redis://h', DATABASE_URL: 'postgres://h/d' };
+    const alerts = { ALERT_URL: 'http://h/hook', ALERT_SECRET: 's' };
+    const env = { REDIS_URL: 'redis://h', DATABASE_URL: 'postgres://h/d', ...alerts };
     const check = await site.run(['config', 'check', '-c', 'all.yaml'], env);
     expect(check).toMatchObject({ code: 0, stdout: '' });
     const { stdout: shown } = await site.run(['config', 'show', '-c', 'all.yaml'], env);
