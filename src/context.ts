@@ -22,27 +22,36 @@ export interface Context extends Io {
   readonly state: State;
   /** The estate's configuration; read and checked at the first call, the same object after that. */
   config(): Promise<Config>;
+  /** Reads it anew; what `config` returns stays the old one where that fails. */
+  reload(): Promise<Config>;
 }
 
 export const DEFAULT_TIMEOUT = 5_000;
 
 export function createContext(io: Io): Context {
   let config: Promise<Config> | undefined;
+  const load = async (): Promise<Config> => {
+    const { loadConfig } = await import('./config/load.js');
+    return loadConfig({
+      env: io.env,
+      cwd: io.cwd,
+      file: context.settings.config,
+      sandbox: context.settings.sandbox ? context.state : undefined,
+    });
+  };
   const context: Context = {
     ...io,
     settings: { json: false, quiet: false, color: true, sandbox: false, timeout: DEFAULT_TIMEOUT },
     exitCode: ExitCode.ok,
     state: openState(io.env),
     config() {
-      config ??= import('./config/load.js').then(({ loadConfig }) =>
-        loadConfig({
-          env: io.env,
-          cwd: io.cwd,
-          file: context.settings.config,
-          sandbox: context.settings.sandbox ? context.state : undefined,
-        }),
-      );
+      config ??= load();
       return config;
+    },
+    async reload() {
+      const fresh = await load();
+      config = Promise.resolve(fresh);
+      return fresh;
     },
   };
   return context;

@@ -20,6 +20,8 @@ export interface Host {
   /** Sends a signal; 0 only asks whether the process exists. Throws ESRCH or EPERM. */
   kill(pid: number, signal: NodeJS.Signals | 0): void;
   exit(code: number): never;
+  /** From here on SIGHUP calls this rather than ending the command: a daemon reads its configuration anew. */
+  onHangup?(listener: () => void): void;
 }
 
 /** Everything that comes from outside; tests pass their own. */
@@ -35,6 +37,8 @@ export interface Io {
   readonly signal: AbortSignal;
   /** The present moment in milliseconds since 1970. */
   now(): number;
+  /** Milliseconds since the machine was started, which nobody can set. */
+  uptime?(): number;
 }
 
 /** Why a command was told to end: by a signal, or because nobody reads its output any more. */

@@ -1,13 +1,16 @@
 // The only file of the command line that touches process.
 
+import { uptime } from 'node:os';
 import { CacheOpsError } from './errors.js';
 import { type Host, Interrupt, type Io, type Output } from './io.js';
 import { report, run } from './run.js';
 
 const controller = new AbortController();
+let onHangup: (() => void) | undefined;
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
+    if (signal === 'SIGHUP' && onHangup) return onHangup();
     // A second Ctrl-C does not wait for a safe point. What is broken on purpose is still
     // restored: by the watchdog, which sees this process end.
     // The watchdog itself restores before it ends, however often it is asked.
@@ -63,6 +66,9 @@ const host: Host = {
   entry: process.argv[1] ?? '',
   kill: (pid, signal) => void process.kill(pid, signal),
   exit: (code) => process.exit(code),
+  onHangup: (listener) => {
+    onHangup = listener;
+  },
 };
 
 const io: Io = {
@@ -74,6 +80,7 @@ const io: Io = {
   host,
   signal: controller.signal,
   now: Date.now,
+  uptime: () => Math.round(uptime() * 1_000),
 };
 
 const argv = process.argv.slice(2);

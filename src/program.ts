@@ -34,6 +34,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/doctor.js'),
   },
   {
+    name: 'alert',
+    summary: 'thresholds, once or for ever: what fires, who is told, what to do',
+    load: () => import('./commands/alert.js'),
+  },
+  {
     name: 'smoke',
     summary: 'what a CI step runs after a deployment: every cache and every application',
     load: () => import('./commands/smoke.js'),

@@ -1,10 +1,12 @@
 // Brings what `npm run demo` and `npm test` need on a machine that has only Node and npm: packages,
-// the build, a real redis-server, a real Postgres, the shells whose completion is tested, and a browser.
+// the build, a real redis-server, a real Postgres, the shells whose completion is tested, a browser and an
+// Alertmanager.
 // Does nothing where all of it is there. Exits 69 and says what to install when it cannot.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  ensureAlertmanager,
   ensureBrowser,
   ensurePostgres,
   ensureRedis,
@@ -21,6 +23,7 @@ try {
   ensurePostgres();
   ensureShells();
   ensureBrowser();
+  ensureAlertmanager();
 } catch (error) {
   if (!(error instanceof Missing)) throw error;
   say(error.message);

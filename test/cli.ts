@@ -16,6 +16,7 @@ export interface Overrides {
   stdin?: string;
   signal?: AbortSignal;
   now?: () => number;
+  uptime?: () => number;
 }
 
 /** The built entry, which a drill starts again as its watchdog. */
@@ -47,6 +48,7 @@ export async function runCli(argv: string[], overrides: Overrides = {}): Promise
     },
     signal: overrides.signal ?? new AbortController().signal,
     now: overrides.now ?? Date.now,
+    ...(overrides.uptime && { uptime: overrides.uptime }),
   });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }

@@ -1,6 +1,6 @@
-import { enumerate } from '../keys/enumerate.js';
 import type { Masters } from '../keys/masters.js';
 import { fromBytes } from '../keys/names.js';
+import { walkKeys } from '../keys/walk.js';
 import { literal } from '../locks/keys.js';
 
 /** Entries of a cache by the first segment of their keys. */
@@ -23,7 +23,7 @@ export async function countModules(
   signal: AbortSignal,
 ): Promise<ModuleFacts[]> {
   const modules = new Map<string, ModuleFacts>();
-  const { no_sizes } = await enumerate(
+  const { no_sizes } = await walkKeys(
     masters,
     { match: `${literal(prefix)}*`, facts: true, sizes: true },
     ({ keys }) => {

@@ -13,10 +13,10 @@ import { audit } from '../state/audit.js';
 import {
   addTarget,
   atTarget,
-  dbOf,
   oneTarget,
   type TargetFlags,
   targetsOf,
+  whereOf,
 } from './keys/targets.js';
 
 export function register(command: Command, context: Context): void {
@@ -126,7 +126,7 @@ async function clear(context: Context, flags: ClearFlags): Promise<ClearResult> 
   const config = await context.config();
   const target = oneTarget(config, flags.target, '--target');
   const prefix = applicationPrefix(config);
-  return atTarget(context, target, dbOf(flags), async (masters) => {
+  return atTarget(context, target, whereOf(flags), async (masters) => {
     const all = await listExecutions(masters, prefix, context.signal);
     const chosen = all.filter((one) => isDone(one, context.now() - age));
     const base = { target: target.name, dry_run: flags.dryRun === true };
@@ -165,7 +165,7 @@ async function findAll(context: Context, flags: TargetFlags) {
   const prefix = applicationPrefix(config);
   const found: (ExecutionFacts & { target: string })[] = [];
   for (const target of targetsOf(config, flags))
-    await atTarget(context, target, dbOf(flags), async (masters) => {
+    await atTarget(context, target, whereOf(flags), async (masters) => {
       const executions = await listExecutions(masters, prefix, context.signal);
       found.push(...executions.map((one) => ({ ...one, target: target.name })));
     });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { readRules } from '../alerts/rules.js';
 import { parseCount, parseDuration } from '../config/units.js';
 import type { Context } from '../context.js';
 import { CacheOpsError, ExitCode } from '../errors.js';
@@ -71,7 +72,10 @@ export async function health(
   try {
     const { timeout } = context.settings;
     const { signal, now } = context;
-    return healthResult.parse(await inspect(config, { sample, timeout, signal, now }));
+    // The same limits as those of alerts, and as the configuration changes them.
+    const { limits } = readRules(config);
+    const how = { sample, timeout, signal, now, thresholds: limits };
+    return healthResult.parse(await inspect(config, how));
   } finally {
     progress.stop();
   }

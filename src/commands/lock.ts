@@ -13,10 +13,10 @@ import { audit } from '../state/audit.js';
 import {
   addTarget,
   atTarget,
-  dbOf,
   oneTarget,
   type TargetFlags,
   targetsOf,
+  whereOf,
 } from './keys/targets.js';
 
 export function register(command: Command, context: Context): void {
@@ -118,7 +118,7 @@ async function release(
   flags: ReleaseFlags,
 ): Promise<z.infer<typeof releaseResult>> {
   const prefix = applicationPrefix(await context.config());
-  return atTarget(context, target, dbOf(flags), async (masters) => {
+  return atTarget(context, target, whereOf(flags), async (masters) => {
     const locks = await listLocks(masters, prefix, context.signal);
     const lock = locks.find((one) => one.name === name);
     if (!lock) throw notFound(name);
@@ -149,7 +149,7 @@ async function findAll(context: Context, flags: TargetFlags): Promise<Found[]> {
   const prefix = applicationPrefix(config);
   const found: Found[] = [];
   for (const target of targetsOf(config, flags))
-    await atTarget(context, target, dbOf(flags), async (masters) => {
+    await atTarget(context, target, whereOf(flags), async (masters) => {
       const locks = await listLocks(masters, prefix, context.signal);
       found.push(...locks.map((lock) => ({ target: target.name, lock })));
     });

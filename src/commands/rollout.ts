@@ -163,7 +163,7 @@ async function verify(context: Context, word: string, flags: VerifyFlags): Promi
     await consent(context, asked, target.name, flags);
   }
   const limits = { timeout: context.settings.timeout, signal: context.signal };
-  const checks = await atTarget(context, target, undefined, (masters) =>
+  const checks = await atTarget(context, target, {}, (masters) =>
     verifyStage(stage, { masters, prefix: applicationPrefix(config), applications, limits }),
   );
   const { name, back } = STAGES[stage];

@@ -1,5 +1,15 @@
 import * as z from 'zod/mini';
-import { configSchema, control, postgres, redis, redisFields } from './schema.js';
+import { ruleSchema } from './alert-rules.js';
+import {
+  configSchema,
+  control,
+  postgres,
+  redis,
+  redisFields,
+  ruleEntry,
+  sinkEntry,
+} from './schema.js';
+import { sinkSchema } from './sinks.js';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
@@ -29,6 +39,16 @@ const REFERENCE: JsonSchema = {
 function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0]): void {
   if (zodSchema === redisFields) {
     jsonSchema.oneOf = ['url', 'sentinel', 'cluster'].map((key) => ({ required: [key] }));
+  }
+  if (zodSchema === sinkEntry || zodSchema === ruleEntry) {
+    const { $schema: _, ...entry } = z.toJSONSchema(
+      zodSchema === sinkEntry ? sinkSchema : ruleSchema,
+      {
+        io: 'input',
+        override: describeInput,
+      },
+    );
+    replace(jsonSchema, entry);
   }
   if (zodSchema === control) Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
   if (zodSchema === redis || zodSchema === postgres) {

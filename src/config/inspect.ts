@@ -8,6 +8,9 @@ import { issueMessage, type Path, type Problem, problemsOf } from './problems.js
 import { resolveReferences } from './references.js';
 import { type ConfigValues, configSchema } from './schema.js';
 
+/** Where the sinks stand in the configuration. */
+const SINKS: Path = ['alerts', 'sinks'];
+
 export const CONFIG_NAMES = ['cache-ops.yaml', 'cache-ops.yml', 'cache-ops.json'];
 
 export interface Sources {
@@ -37,6 +40,8 @@ export interface Inspection {
   /** Undefined exactly when there are problems. */
   values: ConfigValues | undefined;
   problems: Located[];
+  /** References in `alerts.sinks` that lead nowhere: they cost one sink and not the estate. */
+  unresolved: Problem[];
   locate(path: Path): Place | undefined;
 }
 
@@ -55,7 +60,8 @@ export async function inspectText(
 ): Promise<Inspection> {
   const { readDocument } = await import('./document.js');
   const { value: raw, syntax, placeOf: locate } = readDocument(text);
-  const found = { file, source: file, raw, resolved: undefined, values: undefined, locate };
+  const nothing = { resolved: undefined, values: undefined, unresolved: [] };
+  const found = { file, source: file, raw, ...nothing, locate };
   const top = syntax ?? topProblem(raw, locate([]));
   if (top) return { ...found, problems: [{ path: [], label: '', ...top }] };
   const unresolved: Problem[] = [];
@@ -64,10 +70,15 @@ export async function inspectText(
     folder: dirname(file),
     problem: (problem) => unresolved.push(problem),
   });
-  const { values, problems } = check(resolved, unresolved);
+  const isOfSink = ({ path }: Problem) => startsWith(path, SINKS);
+  const { values, problems } = check(
+    resolved,
+    unresolved.filter((problem) => !isOfSink(problem)),
+  );
   return {
     ...found,
     resolved,
+    unresolved: unresolved.filter(isOfSink),
     values: values && besideFile(values, dirname(file)),
     problems: problems.map((problem) => located(problem, locate)).sort(byLine),
   };
@@ -96,6 +107,7 @@ function inspectEnvironment(env: Environment): Inspection {
       label: variableOf(problem.path, env) ?? problem.path.join('.'),
       place: undefined,
     })),
+    unresolved: [],
     locate: () => undefined,
   };
 }

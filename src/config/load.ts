@@ -1,11 +1,14 @@
 import { CacheOpsError } from '../errors.js';
 import type { Place } from './document.js';
 import { type Inspection, inspectConfig, type Sources } from './inspect.js';
+import type { Problem } from './problems.js';
 import type { ConfigValues } from './schema.js';
 
 /** The checked configuration and where it is from: a file, or `undefined` for the environment. */
 export interface Config extends ConfigValues {
   readonly file: string | undefined;
+  /** References of `alerts.sinks` that lead nowhere; `readSinks` tells them. */
+  readonly unresolved?: readonly Problem[];
 }
 
 /**
@@ -18,8 +21,8 @@ export async function loadConfig(sources: Sources): Promise<Config> {
 }
 
 /** The configuration, or an error that says the first problem and how many more there are. */
-export function demandValid({ values, file, source, problems }: Inspection): Config {
-  if (values) return { ...values, file };
+export function demandValid({ values, file, source, problems, unresolved }: Inspection): Config {
+  if (values) return { ...values, file, unresolved };
   const [first, ...others] = problems;
   const more = others.length > 0 ? ` (and ${others.length} more)` : '';
   const where = first?.label ? `: ${first.label}` : '';

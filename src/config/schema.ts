@@ -4,7 +4,7 @@ import { nearest } from './nearest.js';
 import { duration, size } from './units.js';
 
 const whole = () => z.int().check(z.nonnegative());
-const filled = () => z.string().check(z.minLength(1));
+export const filled = () => z.string().check(z.minLength(1));
 const text = (description: string) => z.string().check(z.describe(description));
 
 /** A number, or text that `parse` makes one of. */
@@ -21,9 +21,9 @@ const measured = (parse: (text: string) => number | undefined, expected: string)
   );
 
 const sizeText = measured(size, 'a size; write 10kb, 256mb or 1gb');
-const durationText = measured(duration, 'a duration; write 500ms, 2s, 5m or 1h');
+export const durationText = measured(duration, 'a duration; write 500ms, 2s, 5m or 1h');
 
-const urlText = (...protocols: string[]) =>
+export const urlText = (...protocols: string[]) =>
   z.string().check(
     z.superRefine((value, issue) => {
       const message = urlProblem(value, protocols);
@@ -194,7 +194,7 @@ const application = z.strictObject({
 /** As TYPE says them. */
 const VALUE_TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream'] as const;
 
-const name = z
+export const name = z
   .string()
   .check(z.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'));
 
@@ -229,10 +229,25 @@ const keyRule = z
     }),
   );
 
+/** Read by `readRules` and `readSinks`: what is wrong with one must not cost the others. */
+export const ruleEntry = z.looseObject({});
+export const sinkEntry = z.looseObject({});
+
 const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
-  rules: z._default(z.array(z.looseObject({})), []),
-  sinks: z._default(z.array(z.looseObject({})), []),
+  group_wait: z._default(
+    durationText.check(z.describe('alerts of a target are told together after this')),
+    30_000,
+  ),
+  repeat: z._default(
+    durationText.check(z.describe('what still fires is told again after this')),
+    4 * 3_600_000,
+  ),
+  heartbeat: z.optional(
+    urlText('http:', 'https:').check(z.describe('asked for after each check of alert watch')),
+  ),
+  rules: z._default(z.array(ruleEntry), []),
+  sinks: z._default(z.array(sinkEntry), []),
 });
 
 export const configSchema = z

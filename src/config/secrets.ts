@@ -56,8 +56,8 @@ function redactText(value: string, raw: unknown, path: Path): string {
   if (value === '') return value;
   if (SECRET_NAME.test(field) || path.at(-2) === 'headers') return HIDDEN;
   if (path.includes('control')) return redactUrls(value).replace(SECRET_FLAG, `$1${HIDDEN}`);
-  // Whoever knows the path of a chat's webhook may write to the chat.
-  if (path.includes('sinks') && /^https?:/i.test(value)) return `${originOf(value)}/${HIDDEN}`;
+  if ((path.includes('sinks') || field === 'heartbeat') && /^https?:/i.test(value))
+    return redactHook(value);
   if (URL_START.test(value)) return redactUrl(value);
   return isFileReference(raw) ? HIDDEN : redactUrls(value);
 }
@@ -66,8 +66,11 @@ function redactUrls(text: string): string {
   return text.replace(/[a-z][\w+.-]*:\/\/[^\s"']+/gi, redactUrl);
 }
 
-function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : HIDDEN;
+/** Whoever knows the path of a chat's webhook may write to the chat. */
+function redactHook(url: string): string {
+  if (!URL.canParse(url)) return HIDDEN;
+  const { origin, pathname, search } = new URL(url);
+  return pathname + search === '/' ? redactUrl(url) : `${origin}/${HIDDEN}`;
 }
 
 function decoded(name: string): string {

@@ -44,6 +44,13 @@ keys:
   prefix: ${env.REDIS_PREFIX ? '${REDIS_PREFIX}' : 'cache-ops'}
   #rules:
   #  - { match: "{prefix}:{env}:task:import:{user}:{task}", ttl: 24h }
+
+# Alerts have their rules built in (cache-ops alert rules); who is told, and what is to be otherwise:
+#alerts:
+#  rules:
+#    - { rule: memory, warn: 70%, critical: 85% }
+#  sinks:
+#    - { name: oncall, type: webhook, url: "\${ALERT_URL}", secret: "\${ALERT_SECRET}" }
 `;
 }
 

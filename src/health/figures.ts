@@ -40,8 +40,32 @@ export function figuresOf(
       lag_s: number(now, 'master_last_io_seconds_ago'),
     },
     keys: keysIn(now),
+    run_id: now.run_id ?? null,
+    counters: Object.fromEntries(
+      COUNTERS.flatMap((field) => {
+        const value = number(now, field);
+        return value === null ? [] : [[field, value]];
+      }),
+    ),
   };
 }
+
+/**
+ * What rates are made of, and others that CONFIG RESETSTAT sets back with them: one that is lower
+ * than before gives a reset away where the others have already grown past what they were.
+ */
+const COUNTERS = [
+  'total_commands_processed',
+  'keyspace_hits',
+  'keyspace_misses',
+  'evicted_keys',
+  'rejected_connections',
+  'total_connections_received',
+  'total_net_input_bytes',
+  'total_net_output_bytes',
+  'expired_keys',
+  'total_error_replies',
+];
 
 function hitRate(first: Info, second: Info | undefined): RedisFigures['hit_rate'] {
   const hits = growth(first, second, 'keyspace_hits');

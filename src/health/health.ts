@@ -7,14 +7,20 @@ import { redisTarget } from '../redis/target.js';
 import { inspectApplication } from './applications.js';
 import { worst } from './finding.js';
 import { inspectPostgres } from './postgres.js';
-import { inspectQueues } from './queues.js';
+import { inspectQueues, type KnownQueues } from './queues.js';
 import { inspectRedis } from './redis.js';
 import type { HealthResult } from './result.js';
+import type { LimitsFor } from './thresholds.js';
 
 export interface Inspection extends Limits {
   /** Milliseconds over which rates are measured; 0 measures none. */
   sample: number;
   now: () => number;
+  /** How many pings, over how many milliseconds; ten over the sample unless said otherwise. */
+  pings?: { count: number; over: number };
+  /** Queues found by an earlier look; is added to. */
+  known?: KnownQueues;
+  thresholds?: LimitsFor;
 }
 
 /**
@@ -23,21 +29,29 @@ export interface Inspection extends Limits {
  */
 export async function inspect(
   config: Config,
-  { sample, now, ...limits }: Inspection,
+  { sample, now, pings, known, thresholds, ...limits }: Inspection,
 ): Promise<HealthResult> {
+  const { count, over } = pings ?? { count: 10, over: sample };
+  const look = { sample, pings: count, over };
   const began = now();
   const clock = performance.now();
   const [redis, postgres, queues, applications] = await Promise.all([
     Promise.all(
       Object.keys(config.redis).map((name) =>
-        inspectRedis(redisTarget(config, name), sample, limits),
+        inspectRedis(redisTarget(config, name), look, limits, thresholds),
       ),
     ),
-    Promise.all(postgresTargets(config).map((target) => inspectPostgres(target, limits))),
-    Promise.all(config.queues.map((entry) => inspectQueues(config, entry, began, limits))),
+    Promise.all(
+      postgresTargets(config).map((target) => inspectPostgres(target, limits, thresholds)),
+    ),
+    Promise.all(
+      config.queues.map((entry) =>
+        inspectQueues(config, entry, began, limits, { thresholds, known }),
+      ),
+    ),
     Promise.all(
       Object.entries(config.applications).map(([name, application]) =>
-        inspectApplication({ name, config: application }, limits),
+        inspectApplication({ name, config: application }, limits, thresholds),
       ),
     ),
   ]);

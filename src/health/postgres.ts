@@ -4,16 +4,24 @@ import type { PostgresTarget } from '../postgres/target.js';
 import { type BossSchema, findSchemas } from '../queues/pgboss/schemas.js';
 import { micro } from '../redis/latency.js';
 import { worst } from './finding.js';
+import { expiredCache, maintenanceAge } from './maintenance.js';
 import type { PostgresLine } from './result.js';
-import { judgePostgres } from './thresholds.js';
+import { judgePostgres, type LimitsFor } from './thresholds.js';
 
 /** One Postgres as it stands, and the pg-boss schemas in it. Reads only. */
 export async function inspectPostgres(
   target: PostgresTarget,
   limits: Limits,
+  thresholds?: LimitsFor,
 ): Promise<PostgresLine> {
   const { name, address } = target;
-  const none = { version: null, latency_ms: null, connections: { used: null, limit: null } };
+  const none = {
+    version: null,
+    latency_ms: null,
+    connections: { used: null, limit: null },
+    maintenance_age_ms: null,
+    app_cache: null,
+  };
   const line: PostgresLine = {
     target: name,
     address,
@@ -24,7 +32,7 @@ export async function inspectPostgres(
   };
   try {
     const figures = await readPostgres(target, limits, measure);
-    const findings = judgePostgres({ ...line, ...figures });
+    const findings = judgePostgres({ ...line, ...figures }, `postgres:${name}`, thresholds);
     return { ...line, ...figures, status: worst(findings.map(({ status }) => status)), findings };
   } catch (error) {
     limits.signal?.throwIfAborted();
@@ -37,9 +45,15 @@ export async function inspectPostgres(
   }
 }
 
-async function measure(
-  query: Query,
-): Promise<Pick<PostgresLine, 'version' | 'latency_ms' | 'connections' | 'pgboss'>> {
+type Measured =
+  | 'version'
+  | 'latency_ms'
+  | 'connections'
+  | 'pgboss'
+  | 'maintenance_age_ms'
+  | 'app_cache';
+
+async function measure(query: Query): Promise<Pick<PostgresLine, Measured>> {
   const start = performance.now();
   await query('SELECT 1');
   const latency_ms = micro(performance.now() - start);
@@ -54,5 +68,7 @@ async function measure(
     latency_ms,
     connections: { used: row?.used ?? null, limit: row?.limit ?? null },
     pgboss,
+    maintenance_age_ms: await maintenanceAge(query, pgboss),
+    app_cache: await expiredCache(query),
   };
 }

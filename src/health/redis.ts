@@ -10,21 +10,32 @@ import type { Access, RedisTarget } from '../redis/target.js';
 import { figuresOf } from './figures.js';
 import { type Finding, worst } from './finding.js';
 import type { RedisFigures, RedisLine } from './result.js';
-import { judgeRedis } from './thresholds.js';
+import { judgeRedis, type LimitsFor } from './thresholds.js';
 
-const PINGS = 10;
+/** How a Redis is looked at. */
+export interface Look {
+  /** Milliseconds after which a second INFO gives the rates; 0: there is none. */
+  sample: number;
+  /** So many pings, spread over so many milliseconds. */
+  pings: number;
+  over: number;
+}
 
 /** One line for every Redis of a target; one that says why when they cannot be found. */
 export async function inspectRedis(
   target: RedisTarget,
-  sample: number,
+  look: Look,
   limits: Limits,
+  thresholds?: LimitsFor,
 ): Promise<RedisLine[]> {
   const seen = await everyServer(target, limits, (channel, access) =>
-    measure(channel, target, access, sample, limits),
+    measure(channel, target, access, look, limits),
   );
+  const { roles } = target.config;
   return seen.map(({ address, value, problem }) => {
-    const findings = value ? judgeRedis(value, target.config.roles) : unreachable(problem);
+    const findings = value
+      ? judgeRedis(value, roles, `redis:${target.name}`, thresholds)
+      : unreachable(problem);
     return {
       target: target.name,
       address,
@@ -39,7 +50,7 @@ async function measure(
   channel: Channel,
   { config }: RedisTarget,
   { endpoint }: Access,
-  sample: number,
+  { sample, pings, over }: Look,
   limits: Limits,
 ): Promise<RedisFigures> {
   const start = performance.now();
@@ -49,7 +60,7 @@ async function measure(
     ['SLOWLOG', 'LEN'],
     ['CLUSTER', 'INFO'],
   ])) as [Reply, Reply, Reply];
-  const times = await pings(channel, sample / PINGS, limits);
+  const times = await ping(channel, pings, over / pings, limits);
   const second = sample > 0 ? fields(await channel.send('INFO')) : undefined;
   const ms = performance.now() - start;
   const first = fields(info) ?? {};
@@ -63,9 +74,14 @@ async function measure(
 }
 
 /** Spread over the sample: a burst would measure how busy this process is with its other targets. */
-async function pings(channel: Channel, every: number, { signal }: Limits): Promise<number[]> {
+async function ping(
+  channel: Channel,
+  count: number,
+  every: number,
+  { signal }: Limits,
+): Promise<number[]> {
   const times: number[] = [];
-  for (let sent = 0; sent < PINGS; sent += 1) {
+  for (let sent = 0; sent < count; sent += 1) {
     await sleep(every, undefined, signal ? { signal } : {});
     const start = performance.now();
     await channel.send('PING');

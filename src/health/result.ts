@@ -33,6 +33,10 @@ export const redisFigures = z.object({
   cluster_state: z.nullable(z.string()),
   slowlog: count,
   keys: count,
+  /** The server's own name for its life: another one after a restart. */
+  run_id: z.nullable(z.string()),
+  /** Since the server started or its statistics were reset, for whoever looks again later. */
+  counters: z.record(z.string(), z.number()),
 });
 export type RedisFigures = z.infer<typeof redisFigures>;
 
@@ -52,6 +56,10 @@ const postgresLine = z.object({
   latency_ms: count,
   connections: z.object({ used: count, limit: count }),
   pgboss: z.array(z.object({ schema: z.string(), version: z.number() })),
+  /** Since pg-boss last looked after its jobs, in the schema where it is longest ago. */
+  maintenance_age_ms: count,
+  /** Rows of the table app_cache that have expired and are still there; null where there is no such table. */
+  app_cache: z.nullable(z.object({ expired_rows: count, overdue_ms: count })),
 });
 export type PostgresLine = z.infer<typeof postgresLine>;
 
@@ -71,6 +79,9 @@ const queueLine = z.object({
   oldest_waiting_ms: count,
   paused: z.nullable(z.boolean()),
   workers: count,
+  failed_last_hour: count,
+  /** Active jobs whose lock (BullMQ) or time (pg-boss) has expired. */
+  stalled: count,
 });
 export type QueueLine = z.infer<typeof queueLine>;
 

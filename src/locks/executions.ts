@@ -1,6 +1,6 @@
-import { enumerate } from '../keys/enumerate.js';
 import type { Master, Masters } from '../keys/masters.js';
 import { fromBytes } from '../keys/names.js';
+import { walkKeys } from '../keys/walk.js';
 import type { Reply } from '../redis/resp.js';
 import { literal, nameOf } from './keys.js';
 
@@ -51,7 +51,7 @@ export async function listExecutions(
       if (facts) found.set(key, facts);
     }
   };
-  await enumerate(
+  await walkKeys(
     masters,
     { match: `${literal(before)}*`, facts: true, sizes: false, type: 'hash' },
     take,

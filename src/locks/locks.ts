@@ -1,6 +1,6 @@
-import { enumerate } from '../keys/enumerate.js';
 import type { Master, Masters } from '../keys/masters.js';
 import { fromBytes } from '../keys/names.js';
+import { walkKeys } from '../keys/walk.js';
 import { literal, nameOf } from './keys.js';
 
 /** A lock as it stands. Applications store a token, or JSON with token, owner, fence and since. */
@@ -44,7 +44,7 @@ export async function listLocks(
       if (typeof value === 'string') found.set(key, read(key, before, value, ttl_ms));
     }
   };
-  await enumerate(
+  await walkKeys(
     masters,
     { match: `${literal(before)}*`, facts: true, sizes: false, type: 'string' },
     take,

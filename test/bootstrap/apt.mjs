@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -57,6 +58,7 @@ function writeScript(folder, program) {
     existsSync(join(folder, 'root', path, program)),
   );
   if (!at) throw new Error(`${program} is in none of the packages`);
+  if (BUILT_IN[program]) makeRelative(join(folder, 'root', at, program), BUILT_IN[program]);
   const script = `#!/bin/sh
 here=$(dirname "$(dirname "$(readlink -f "$0")")")
 libraries=$(echo "$here"/root/usr/lib/*-linux-gnu*):$(echo "$here"/root/lib/*-linux-gnu*)
@@ -65,10 +67,22 @@ ${ENVIRONMENT[program] ?? ''}LD_LIBRARY_PATH="$libraries\${LD_LIBRARY_PATH:+:$LD
   writeFileSync(join(folder, 'bin', program), script, { mode: 0o755 });
 }
 
+/** These look for files in a place of the system that cannot be named to them. */
+const BUILT_IN = { 'prometheus-alertmanager': '/usr/share/prometheus/alertmanager' };
+
+/** Makes the program look in its working folder instead: by a path of the same length, so that nothing moves. */
+function makeRelative(file, path) {
+  const bytes = readFileSync(file);
+  const here = './'.repeat(path.length / 2).padEnd(path.length, '/');
+  for (let at = bytes.indexOf(path); at >= 0; at = bytes.indexOf(path, at)) bytes.write(here, at);
+  writeFileSync(file, bytes);
+}
+
 /** These look for files of their own where a real installation has them. */
 const ENVIRONMENT = {
   zsh: 'export MODULE_PATH=$(echo "$here"/root/usr/lib/*-linux-gnu*/zsh/*)\nexport FPATH=$(find "$here/root/usr/share/zsh" -type d | tr "\\n" ":")\n',
   fish: 'export XDG_DATA_DIRS="$here/root/usr/share:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}"\n',
+  'prometheus-alertmanager': 'cd "$here/root/usr/share/prometheus/alertmanager"\n',
   chromium:
     'export FONTCONFIG_PATH="$here/root/etc/fonts" XDG_DATA_HOME="$here/root/usr/share"\nlibraries=$libraries:$(echo "$here"/root/usr/lib/*-linux-gnu*/pulseaudio)\n',
 };

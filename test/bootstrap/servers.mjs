@@ -46,6 +46,23 @@ export function ensureShells() {
   }
 }
 
+/** Only one test of alerts needs it; without apt that test says that it is skipped. */
+export function ensureAlertmanager() {
+  const program = 'prometheus-alertmanager';
+  if (has('alertmanager', [program]) || !hasApt()) return;
+  try {
+    bring('Alertmanager', '', () =>
+      extractPackages(join(cache, 'alertmanager'), [program], {
+        programs: [program],
+        check: [program, '--version'],
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    say('Alertmanager could not be brought; its test is skipped');
+  }
+}
+
 /** Only the tests of the HTML report need it; without apt those tests say that they are skipped. */
 export function ensureBrowser() {
   if (['chromium', 'google-chrome'].some((browser) => has('browser', [browser]))) return;

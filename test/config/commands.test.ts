@@ -104,7 +104,8 @@ describe('config init', () => {
     const text = stdout.replace(/^( *)#(?! \S)/gm, '$1');
     site.write('all.yaml', text);
     site.write('certs/ca.pem', '-----BEGIN CERTIFICATE-----');
-    const env = { REDIS_URL: 'redis://h', DATABASE_URL: 'postgres://h/d' };
+    const alerts = { ALERT_URL: 'http://h/hook', ALERT_SECRET: 's' };
+    const env = { REDIS_URL: 'redis://h', DATABASE_URL: 'postgres://h/d', ...alerts };
     const check = await site.run(['config', 'check', '-c', 'all.yaml'], env);
     expect(check).toMatchObject({ code: 0, stdout: '' });
     const { stdout: shown } = await site.run(['config', 'show', '-c', 'all.yaml'], env);
@@ -274,7 +275,7 @@ applications:
       ['2 applications.a.headers.Authorization'],
     ],
     [
-      'alerts: { sinks: [{ secret: hunter2 }] }\nredis: { main: "redis://h" }',
+      'alerts: { sinks: [{ name: hook, type: webhook, url: "http://h", secret: hunter2 }] }\nredis: { main: "redis://h" }',
       ['1 alerts.sinks.0.secret'],
     ],
     ['redis:\n  main:\n    url: redis://u:${P}@h\n    password: ${P}', []],
@@ -285,7 +286,7 @@ applications:
     ],
   ])('warns of a secret in the file and does not fail: %s', async (text, paths) => {
     site.write('pw', 'x');
-    const { code, problems, warnings } = await check(text, { P: 'p' });
+    const { code, problems, warnings } = await check(text, { P: 'http' });
     expect({ code, problems }).toEqual({ code: 0, problems: [] });
     expect(warnings.map(({ line, path }) => `${line} ${path}`)).toEqual(paths);
     expect(JSON.stringify(warnings)).not.toContain('hunter2');
@@ -346,7 +347,7 @@ describe('config schema', () => {
         'redis: { main: "redis://h" }\npostgres: { main: "postgres://h/d" }',
         'redis: { main: { url: { file: url.txt }, db: "${DB}", capacity: 256mb, tls: true } }',
         'redis: { main: { sentinel: { name: m, nodes: ["${HOST}:${PORT}"] } } }',
-        'keys: { rules: [{ match: a, ttl: 24h }] }\nalerts: { interval: 60s, rules: [{ a: 1 }], sinks: [] }',
+        'keys: { rules: [{ match: a, ttl: 24h }] }\nalerts: { interval: 60s, rules: [{ rule: memory, warn: 70% }], sinks: [] }',
       ].map(takes),
     ).toEqual([true, true, true, true]);
     expect(
@@ -356,8 +357,10 @@ describe('config schema', () => {
         'redis: { main: { urll: "redis://h" } }',
         'redis: { main: { db: -1 } }',
         'queues: [{ engine: kafka }]',
+        'alerts: { rules: [{ rule: memory, wran: 70% }] }',
+        'alerts: { sinks: [{ name: a, type: fax }] }',
       ].map(takes),
-    ).toEqual([false, false, false, false, false]);
+    ).toEqual([false, false, false, false, false, false, false]);
   });
 });
 

@@ -197,6 +197,8 @@ alerts: { interval: 60s, rules: [{ metric: memory, above: 80 }], sinks: [{ kind:
     });
     expect(config.alerts).toEqual({
       interval: 60_000,
+      group_wait: 30_000,
+      repeat: 14_400_000,
       rules: [{ metric: 'memory', above: 80 }],
       sinks: [{ kind: 'mail', to: 'ops@example.com' }],
     });

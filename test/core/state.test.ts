@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audit } from '../../src/state/audit.js';
 import { createDurably, openState, writeDurably } from '../../src/state/folder.js';
 import { type Estate, startEstate } from '../drills/estate.js';
+import { mountSmall } from '../servers/disk.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cache-ops-state-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -123,17 +123,6 @@ it('the audit log has one line of JSON for each change: who, when, what, result'
     { at: '2026-01-02T03:04:05.679Z', by, ...entry, detail: { jobs: 3 } },
   ]);
 });
-
-/** A disk of 64 KB; false where this user may not mount one. */
-function mountSmall(at: string): boolean {
-  mkdirSync(at);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', at], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function filesBelow(path: string): string[] {
   if (!existsSync(path)) return [];

@@ -161,13 +161,26 @@ describe('the thresholds of the runbook', () => {
       latency_ms: 1,
       connections: { used, limit: 100 },
       pgboss: [],
+      maintenance_age_ms: null,
+      app_cache: null,
     });
     const statuses = [80, 81, 91, null].map((used) => judgePostgres(line(used))[0]?.status);
     expect(statuses).toEqual([undefined, 'warn', 'critical', 'unknown']);
   });
 
   it('judges a queue by who waits and who works', () => {
-    const queue = { waiting: 3, workers: 1, paused: false, oldest_waiting_ms: 60_000 };
+    const queue = {
+      waiting: 3,
+      active: 0,
+      delayed: 0,
+      completed: 0,
+      failed: 0,
+      workers: 1,
+      paused: false,
+      oldest_waiting_ms: 60_000,
+      failed_last_hour: 0,
+      stalled: 0,
+    };
     const messages = (more: Partial<typeof queue> & { workers?: number | null }) =>
       judgeQueue({ ...queue, ...more }).map(({ message }) => message);
     expect(messages({})).toEqual([]);

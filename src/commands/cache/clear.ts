@@ -7,7 +7,7 @@ import { hasWildcard, literalOf, meansAll } from '../../keys/pattern.js';
 import { applicationPrefix, literal } from '../../locks/keys.js';
 import { addChangeFlags, type ChangeFlags, changeOrPreview } from '../keys/change.js';
 import { queuePrefixes } from '../keys/queue-prefixes.js';
-import { addTarget, dbOf, oneTarget, type TargetFlags } from '../keys/targets.js';
+import { addTarget, oneTarget, type TargetFlags, whereOf } from '../keys/targets.js';
 
 interface Flags extends ChangeFlags, TargetFlags {
   all?: boolean;
@@ -62,7 +62,7 @@ async function clear(context: Context, pattern: string | undefined, flags: Flags
     {
       action: 'rm',
       target,
-      db: dbOf(flags),
+      where: whereOf(flags),
       what: everything ? 'all entries of the cache' : `cache entries ${pattern}`,
       select: matching(wanted, queuePrefixes(config, target)),
       guard({ queues }) {

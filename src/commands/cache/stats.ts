@@ -66,7 +66,7 @@ async function stats(context: Context): Promise<StatsResult> {
   const [redis, postgres, applications] = await Promise.all([
     Promise.all(
       caches.map(([name]) =>
-        atTarget(context, redisTarget(config, name), undefined, async (masters) =>
+        atTarget(context, redisTarget(config, name), {}, async (masters) =>
           (await countModules(masters, prefix, context.signal)).map((module) => ({
             target: name,
             ...module,

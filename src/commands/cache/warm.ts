@@ -14,7 +14,7 @@ import { count } from '../../output/format.js';
 import { startProgress } from '../../output/progress.js';
 import { type Consent, consent } from '../../prompt.js';
 import { audit } from '../../state/audit.js';
-import { addTarget, atTarget, dbOf, oneTarget, type TargetFlags } from '../keys/targets.js';
+import { addTarget, atTarget, oneTarget, type TargetFlags, whereOf } from '../keys/targets.js';
 
 interface Flags extends TargetFlags, Consent {
   dryRun?: boolean;
@@ -74,7 +74,7 @@ async function warm(context: Context, file: string, flags: Flags): Promise<WarmR
   let stored = 0;
   let seen = 0;
   try {
-    await atTarget(context, target, dbOf(flags), async (masters) => {
+    await atTarget(context, target, whereOf(flags), async (masters) => {
       let chunk: Entry[] = [];
       const flush = async () => {
         context.signal.throwIfAborted();

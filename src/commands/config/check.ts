@@ -1,10 +1,12 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
+import { readRules } from '../../alerts/rules.js';
 import { certificateProblems } from '../../config/certificates.js';
 import { byLine, type Inspection, type Located, located } from '../../config/inspect.js';
-import type { Problem } from '../../config/problems.js';
+import { at, type Problem } from '../../config/problems.js';
 import { literalSecrets } from '../../config/secrets.js';
+import { readSinks } from '../../config/sinks.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError } from '../../errors.js';
 import type { Block } from '../../output/blocks.js';
@@ -56,10 +58,11 @@ export type CheckResult = z.infer<typeof checkResult>;
 export function check(inspection: Inspection): CheckResult {
   const { file, source, raw, resolved, locate } = inspection;
   const certificates = file ? certificateProblems(resolved, dirname(file)) : [];
-  const problems = [
-    ...inspection.problems,
-    ...certificates.map((problem) => located(problem, locate)),
-  ].sort(byLine);
+  const told = new Set(inspection.problems.map(({ label }) => label));
+  const others = [...certificates, ...alertProblems(inspection)]
+    .map((problem) => located(problem, locate))
+    .filter(({ label }) => !told.has(label));
+  const problems = [...inspection.problems, ...others].sort(byLine);
   const warnings = warningsOf(inspection, file ? literalSecrets(raw) : []).map((warning) =>
     located(warning, locate),
   );
@@ -69,6 +72,15 @@ export function check(inspection: Inspection): CheckResult {
     problems: problems.map(toFinding),
     warnings: warnings.map(toFinding),
   });
+}
+
+/** They do not make the configuration invalid: the other rules and sinks work. */
+function alertProblems({ file, resolved, unresolved, values }: Inspection): Problem[] {
+  const sinks = at(resolved, ['alerts', 'sinks']);
+  return [
+    ...(values ? readRules({ ...values, file }).problems : []),
+    ...(Array.isArray(sinks) ? readSinks({ alerts: { sinks }, unresolved }).problems : []),
+  ];
 }
 
 function warningsOf({ values }: Inspection, literals: readonly Problem['path'][]): Problem[] {

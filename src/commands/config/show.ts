@@ -37,7 +37,7 @@ export type ShowResult = z.infer<typeof showResult>;
 
 export async function show(context: Context): Promise<ShowResult> {
   const inspection = await inspect(context);
-  const { file, ...values } = demandValid(inspection);
+  const { file, unresolved: _, ...values } = demandValid(inspection);
   return showResult.parse({ file: file ?? null, config: redact(values, inspection.raw) });
 }
 
