@@ -1,0 +1,179 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import * as z from 'zod/mini';
+import { size } from '../../config/units.js';
+import type { Context } from '../../context.js';
+import { CacheOpsError, ExitCode } from '../../errors.js';
+import { toBytes } from '../../keys/names.js';
+import { type Bad, PROBLEMS } from '../../migration/entry.js';
+import { CHATS, KINDS, LARGEST_VALUE } from '../../migration/kinds.js';
+import { makePlan } from '../../migration/plan/make.js';
+import {
+  claimPlan,
+  forgetPlan,
+  newPlanId,
+  type Plan,
+  planFolder,
+  planSchema,
+  prunePlans,
+  storePlan,
+} from '../../migration/plan/store.js';
+import { FULLEST, shareWith } from '../../migration/target/state.js';
+import { emit, emitLine } from '../../output/emit.js';
+import { startProgress } from '../../output/progress.js';
+import { describe } from '../../redis/target.js';
+import { countText } from '../../words.js';
+import { atTarget, self, shapeFor, targetNamed } from './place.js';
+import { renderPlan } from './render-plan.js';
+import { sourceNamed } from './sources.js';
+
+interface Flags {
+  from: string;
+  to: string;
+  kind: Plan['kind'];
+  chat?: (typeof CHATS)[number];
+  format?: 'ndjson' | 'json';
+  maxValue?: string;
+}
+
+export function registerPlan(topic: Command, context: Context): void {
+  topic
+    .command('plan')
+    .description('read and check the source, say what would be written, and store that as a plan')
+    .requiredOption('--from <source>', 'a file of JSON or JSON lines, or - for stdin')
+    .requiredOption('--to <target>', 'a Redis of the configuration: redis:main')
+    .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).default('tasks'))
+    .addOption(
+      new Option('--chat <chat>', 'of sessions that do not say which they are').choices(CHATS),
+    )
+    .addOption(
+      new Option('--format <format>', 'of a file whose name does not say').choices([
+        'ndjson',
+        'json',
+      ]),
+    )
+    .option('--max-value <size>', 'the largest value (default: 4mb)')
+    .addHelpText(
+      'after',
+      `
+Writes to the target nothing. Every entry that cannot be moved is listed with its place and the
+reason; the others are in the plan, with a checksum each. Memory does not grow with the source.
+
+Exit codes: 0 all entries can be moved; 4 some cannot, they are listed; 5 cannot connect.
+
+Examples:
+  $ cache-ops migrate plan --from tasks.ndjson --to redis:main
+  $ cache-ops migrate plan --from chats.json --to redis:main --kind sessions --chat generate
+  $ dump-tasks | cache-ops migrate plan --from - --to redis:main --json`,
+    )
+    .action((flags: Flags) => plan(context, flags));
+}
+
+/** What a plan came to: the last line of NDJSON. */
+export const planResult = z.extend(planSchema, {
+  /** Entries that cannot be moved, by problem. */
+  problems: z.partialRecord(z.enum(PROBLEMS), z.number()),
+  /** Every one of them is a line of this file. */
+  problems_file: z.nullable(z.string()),
+  /** Would the target be too full? It is refused then, unless --allow-memory is given. */
+  too_full: z.boolean(),
+  took_ms: z.number(),
+});
+export type PlanResult = z.infer<typeof planResult>;
+
+/** So many entries that cannot be moved are shown; the file has all, and --json too. */
+const ON_TERMINAL = 20;
+const IN_PIPE = 1_000;
+
+async function plan(context: Context, flags: Flags): Promise<void> {
+  const { state, now, settings, stdout } = context;
+  const config = await context.config();
+  const began = now();
+  const { kind } = flags;
+  if (kind === 'jobs') throw new CacheOpsError('usage', 'jobs go to a queue');
+  const largest = sizeOf(flags.maxValue);
+  const shape = shapeFor(config, kind);
+  const options = { shape, largest, format: flags.format };
+  const { source, given } = await sourceNamed(context, config, flags.from, options);
+  const target = targetNamed(config, flags.to);
+  const prefix = `${config.keys.prefix}:${config.keys.environment ?? config.environment}:`;
+  prunePlans(state, began);
+  const id = newPlanId(kind, began);
+  const folder = planFolder(state, id);
+  const lock = claimPlan(state, id, self(context));
+  const progress = await startProgress(context, 'Reading the source');
+  const shown: Bad[] = [];
+  const problems: PlanResult['problems'] = {};
+  const most = stdout.isTTY ? ON_TERMINAL : IN_PIPE;
+  let stored = false;
+  try {
+    const result = await atTarget(context, target, async ({ masters, state: at, limits }) => {
+      const made = await makePlan({
+        folder,
+        source,
+        masters,
+        limits,
+        ahead_ms: at.ahead_ms,
+        look: true,
+        rules: { kind, shape, prefix: toBytes(prefix), chat: flags.chat, largest, now: began },
+        onBad(bad) {
+          problems[bad.problem] = (problems[bad.problem] ?? 0) + 1;
+          if (shown.length < most) shown.push(bad);
+          if (settings.json) emitLine(context, { type: 'item', ...bad });
+        },
+        onProgress(entries) {
+          progress.say(`Reading the source: ${countText(entries)} entries so far`);
+        },
+      });
+      const ratio_after = shareWith(at, made.bytes.memory);
+      const record: Plan = planSchema.parse({
+        ...made,
+        id,
+        kind,
+        source: {
+          given,
+          description: source.description,
+          unit: source.unit,
+          again: source.again,
+          fingerprint: source.fingerprint?.() ?? null,
+        },
+        target: target.name,
+        address: describe(target),
+        db: masters.db,
+        environment: config.environment,
+        prefix,
+        chat: flags.chat ?? null,
+        largest_value: largest,
+        made_at: new Date(began).toISOString(),
+        memory: { used_bytes: at.used_bytes, limit_bytes: at.limit_bytes, ratio_after },
+        state: 'planned',
+        ended_at: null,
+      });
+      storePlan(state, record);
+      stored = true;
+      return planResult.parse({
+        ...record,
+        problems,
+        problems_file: record.bad > 0 ? state.path('migrate', id, 'bad.ndjson') : null,
+        too_full: ratio_after !== null && ratio_after > FULLEST,
+        took_ms: now() - began,
+      });
+    });
+    progress.stop();
+    if (settings.json) emitLine(context, { type: 'summary', ...result });
+    else await emit(context, { plan: result, shown }, renderPlan);
+    if (result.bad > 0) context.exitCode = ExitCode.partial;
+  } finally {
+    progress.stop();
+    lock.release();
+    if (!stored) forgetPlan(state, id);
+  }
+}
+
+function sizeOf(text: string | undefined): number {
+  if (text === undefined) return LARGEST_VALUE;
+  const bytes = size(text);
+  // Redis itself takes no more in one string.
+  if (bytes !== undefined && bytes > 0 && bytes <= 512 * 1024 ** 2) return bytes;
+  throw new CacheOpsError('usage', `--max-value: "${text}" is not a size of at most 512mb`);
+}

@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import * as z from 'zod/mini';
+import { parseDuration } from '../../config/units.js';
+import type { Context } from '../../context.js';
+import { CacheOpsError, ExitCode } from '../../errors.js';
+import { named, toBytes } from '../../keys/names.js';
+import { CHATS } from '../../migration/kinds.js';
+import { findPlan, type Plan, planFolder } from '../../migration/plan/store.js';
+import { BAD_VERDICTS, VERDICTS, type Verdict } from '../../migration/verify/compare.js';
+import { type Verified, verifyPlan } from '../../migration/verify/verify.js';
+import { emit, emitLine } from '../../output/emit.js';
+import { startProgress } from '../../output/progress.js';
+import type { RedisTarget } from '../../redis/target.js';
+import { countText } from '../../words.js';
+import { atTarget, shapeFor, targetOf } from './place.js';
+import { renderVerify } from './render-verify.js';
+import { sourceNamed } from './sources.js';
+
+interface Flags {
+  watch?: string;
+  every: string;
+  to?: string;
+  from?: string;
+}
+
+export function registerVerify(topic: Command, context: Context): void {
+  topic
+    .command('verify')
+    .description('read both sides again and compare every entry')
+    .argument('<plan>', 'as plan or list names it')
+    .option('--watch <duration>', 'compare again and again until both sides agree for so long')
+    .option('--every <duration>', 'with --watch: the pause between two comparisons', '2s')
+    .option('--to <target>', 'the Redis again, where the plan has it by its URL')
+    .option('--from <source>', 'the source again, where the plan has it by its URL')
+    .addHelpText(
+      'after',
+      `
+Reads only. equal: value and expiry as planned; newer: the application has changed it since; missing;
+differs, with the fields; ttl_off: it expires more than 2 s sooner or later than planned; expired: its
+time has run out; gone: neither side has it any more. Entries that are new in the source since the plan
+are compared too and counted as appeared.
+
+Exit codes: 0 both sides agree; 3 they do not: what differs is listed; 5 cannot connect.
+
+Examples:
+  $ cache-ops migrate verify 20240607-101500-tasks-1f2e3d
+  $ cache-ops migrate verify 20240607-101500-tasks-1f2e3d --watch 30m`,
+    )
+    .action((id: string, flags: Flags) => verify(context, id, flags));
+}
+
+const verifyResult = z.object({
+  plan: z.string(),
+  kind: z.string(),
+  target: z.string(),
+  agree: z.boolean(),
+  source: z.enum(['unchanged', 'changed', 'unread']),
+  counts: z.object(
+    Object.fromEntries(VERDICTS.map((name) => [name, z.number()])) as Record<
+      Verdict,
+      z.ZodMiniNumber
+    >,
+  ),
+  /** Entries of the source that the plan does not know, and those that cannot be moved, by now. */
+  appeared: z.number(),
+  bad: z.number(),
+  took_ms: z.number(),
+});
+export type VerifyResult = z.infer<typeof verifyResult>;
+
+export interface Shown {
+  key: string;
+  place: number;
+  verdict: Verdict;
+  detail: string;
+  appeared: boolean;
+}
+
+async function verify(context: Context, id: string, flags: Flags): Promise<void> {
+  const plan = findPlan(context.state, id);
+  const target = await targetOf(context, plan, flags.to);
+  const { result, shown } =
+    flags.watch === undefined
+      ? await compareOnce(context, plan, target, flags)
+      : await watch(context, plan, target, flags);
+  if (context.settings.json) emitLine(context, { type: 'summary', ...result });
+  else await emit(context, { result, shown }, renderVerify);
+  if (!result.agree) context.exitCode = ExitCode.bad;
+}
+
+/** Until the two sides have agreed for the given time without a break. */
+async function watch(context: Context, plan: Plan, target: RedisTarget, flags: Flags) {
+  const { now, settings, signal } = context;
+  const span = parseDuration(flags.watch ?? '', '--watch');
+  const pause = parseDuration(flags.every, '--every');
+  let agreedSince: number | undefined;
+  for (;;) {
+    const began = now();
+    const compared = await compareOnce(context, plan, target, flags, true);
+    const { agree, counts } = compared.result;
+    agreedSince = agree ? (agreedSince ?? began) : undefined;
+    const agreed_ms = agreedSince === undefined ? 0 : now() - agreedSince;
+    if (settings.json) emitLine(context, { type: 'progress', agree, agreed_ms, counts });
+    if (agreed_ms >= span) return compared;
+    await sleep(Math.min(pause, Math.max(1, span - agreed_ms)), undefined, { signal });
+  }
+}
+
+const ON_TERMINAL = 20;
+const IN_PIPE = 1_000;
+
+async function compareOnce(
+  context: Context,
+  plan: Plan,
+  target: RedisTarget,
+  flags: Flags,
+  watching = false,
+): Promise<{ result: VerifyResult; shown: Shown[] }> {
+  const { settings, now, stdout, state } = context;
+  const began = now();
+  const most = stdout.isTTY ? ON_TERMINAL : IN_PIPE;
+  const shown: Shown[] = [];
+  const progress = await startProgress(context, 'Comparing');
+  const config = await context.config();
+  if (plan.kind === 'jobs') throw new CacheOpsError('usage', 'jobs are in their queue');
+  const shape = shapeFor(config, plan.kind);
+  const largest = plan.largest_value;
+  const { source } = await sourceNamed(context, config, flags.from ?? plan.source.given, {
+    shape,
+    largest,
+  });
+  const chat = CHATS.find((one) => one === plan.chat);
+  const rules = { kind: plan.kind, shape, prefix: toBytes(plan.prefix), chat, largest, now: began };
+  try {
+    const verified = await atTarget(context, target, (at) =>
+      verifyPlan({
+        ...at,
+        folder: planFolder(state, plan.id),
+        plan,
+        source,
+        rules,
+        onProgress: (said) =>
+          progress.say(
+            'reading' in said
+              ? `Reading the source: ${countText(said.reading)} entries so far`
+              : `Comparing: ${countText(said.compared)} of ${countText(plan.records)} entries`,
+          ),
+        onDifference(difference) {
+          const { key, ...rest } = difference;
+          if (settings.json && !watching)
+            emitLine(context, { type: 'item', ...named('key', key), ...rest });
+          const text = named('key', key).key ?? '';
+          if (shown.length < most && BAD_VERDICTS.includes(rest.verdict))
+            shown.push({ key: text, ...rest });
+        },
+      }),
+    );
+    return { result: toResult(plan, verified, now() - began), shown };
+  } finally {
+    progress.stop();
+  }
+}
+
+function toResult(plan: Plan, verified: Verified, took_ms: number): VerifyResult {
+  const { source, appeared, bad } = verified;
+  const counts = Object.fromEntries(
+    VERDICTS.map((verdict) => [verdict, verified.counts.get(verdict) ?? 0]),
+  ) as Record<Verdict, number>;
+  const agree = BAD_VERDICTS.every((verdict) => counts[verdict] === 0);
+  const { id, kind, target } = plan;
+  return verifyResult.parse({
+    plan: id,
+    kind,
+    target,
+    agree,
+    source,
+    counts,
+    appeared,
+    bad: source === 'changed' ? bad : plan.bad,
+    took_ms,
+  });
+}

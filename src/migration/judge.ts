@@ -1,0 +1,195 @@
+import { isUtf8 } from 'node:buffer';
+import type { Bad, Entry, Past, Raw } from './entry.js';
+import { idProblem } from './ids.js';
+import { CHATS, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
+import { momentOf } from './moment.js';
+import { firstAt, type Path, type Shape, valueAt } from './shape.js';
+import { elementsOf, onOneLine, type Span, spanAt } from './spans.js';
+
+/** What entries become keys by. */
+export interface Rules {
+  kind: 'tasks' | 'sessions';
+  shape: Shape;
+  /** `{prefix}:{env}:`, bytes as latin1. */
+  prefix: string;
+  /** The chat of sessions that do not say theirs. */
+  chat?: (typeof CHATS)[number] | undefined;
+  largest?: number | undefined;
+  now: number;
+}
+
+/** Whose entry it is, and what else is known of it. */
+type Known = Pick<Bad, 'user' | 'id'>;
+
+/** Checks an entry and says what is to be written for it, or what is wrong. Pure, and called a million times. */
+export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
+  const { place, text } = raw;
+  const { kind, shape, largest = LARGEST_VALUE } = rules;
+  const bad = (problem: Bad['problem'], reason: string, known?: Known): Bad => ({
+    place,
+    problem,
+    reason,
+    ...known,
+  });
+  if (text.length > largest + ENVELOPE) return bad('too_large', sizeOf(text.length, largest));
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(decoded(text));
+  } catch (error) {
+    return isUtf8(text)
+      ? bad('bad_json', `not valid JSON: ${(error as Error).message.slice(0, 80)}`)
+      : bad('not_utf8', 'not valid UTF-8');
+  }
+  const isList = Array.isArray(parsed);
+  if (typeof parsed !== 'object' || parsed === null || (isList && kind === 'tasks'))
+    return bad('wrong_type', `expected an object, it is ${typeName(parsed)}`);
+  const owner = ownerOf(raw, parsed, shape);
+  if ('problem' in owner) return bad(owner.problem, owner.reason, owner);
+  const { user, id } = owner;
+  const valuePath = isList ? undefined : pathOfValue(parsed, shape);
+  const inner = valuePath ? (valueAt(parsed, valuePath) as object) : parsed;
+  const look = (field: 'status' | 'updatedAt' | 'messages' | 'chat' | 'expiresAt' | 'ttl') =>
+    firstAt(inner, shape[field]) ?? (inner === parsed ? undefined : firstAt(parsed, shape[field]));
+
+  const status = kind === 'tasks' ? look('status') : undefined;
+  if (kind === 'tasks' && (typeof status !== 'string' || status === '')) {
+    return status === undefined || status === ''
+      ? bad('no_status', 'it has no status', owner)
+      : bad('wrong_type', `the status is ${typeName(status)}, not text`, owner);
+  }
+  const updated = look('updatedAt');
+  const moment = updated === undefined ? Number.NaN : momentOf(updated);
+  if (updated !== undefined && Number.isNaN(moment))
+    return bad('bad_time', `the time of its last change is no time: ${shortened(updated)}`, owner);
+  const ttl_ms = ttlOf(raw, look('expiresAt'), look('ttl'), rules);
+  if (typeof ttl_ms === 'string') return bad('bad_time', ttl_ms, owner);
+  if (ttl_ms <= 0) return { place, past: true };
+
+  let segment = 'task:import';
+  if (kind === 'sessions') {
+    const chat = look('chat') ?? rules.chat;
+    if (!CHATS.includes(chat as never)) {
+      const said = chat === undefined ? 'it does not say which chat it is of' : shortened(chat);
+      return bad('no_chat', `${said}; expected ${CHATS.join(', ')}`, owner);
+    }
+    segment = `chat:${chat}`;
+    const messages = isList ? parsed : look('messages');
+    if (!Array.isArray(messages))
+      return bad('wrong_type', `the messages are ${typeName(messages)}, not a list`, owner);
+  }
+  const value = bytesToWrite(text, valuePath, kind === 'sessions' ? shape : undefined);
+  if (value.length > largest) return bad('too_large', sizeOf(value.length, largest), owner);
+  const name = `${segment}:${user}:${id}`;
+  const key = rules.prefix + (PLAIN.test(name) ? name : Buffer.from(name).toString('latin1'));
+  return { place, key, value, moment, ttl_ms };
+}
+
+/** What stands around a value, at most. */
+const ENVELOPE = 1_024;
+const PLAIN = /^[ -~]*$/;
+
+/** latin1 costs a fraction, and is the same for what is ASCII. */
+function decoded(text: Buffer): string {
+  const latin = text.toString('latin1');
+  if (ASCII.test(latin)) return latin;
+  if (!isUtf8(text)) throw new Error('not UTF-8');
+  return text.toString('utf8');
+}
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+const ASCII = /^[\x00-\x7f]*$/;
+
+type Owner = { user: string; id: string } | (Known & Pick<Bad, 'problem' | 'reason'>);
+
+/** The user and the id of an entry: from itself, and from the keys that lead to it, which must agree. */
+export function ownerOf({ keys = [] }: Raw, entry: object, shape: Shape): Owner {
+  const inside = { user: firstAt(entry, shape.user), id: firstAt(entry, shape.id) };
+  let [first, second] = keys;
+  if (keys.length === 1 && inside.user === undefined && first?.includes(':')) {
+    // `user:task`, as a dictionary with two keys is written where keys are text.
+    [first, second] = [first.slice(0, first.indexOf(':')), first.slice(first.indexOf(':') + 1)];
+  }
+  const outside = second === undefined ? { id: first } : { user: first, id: second };
+  for (const name of ['user', 'id'] as const) {
+    const what = name === 'id' ? 'task' : name;
+    const [here, there] = [inside[name], outside[name]];
+    if (here !== undefined && typeof here !== 'string')
+      return { problem: 'wrong_type', reason: `the ${what} is ${typeName(here)}, not text` };
+    if (here !== undefined && there !== undefined && here !== there) {
+      const reason = `the key says ${what} ${shortened(there)}, the entry says ${shortened(here)}`;
+      return { problem: 'unsafe', reason };
+    }
+  }
+  const user = (inside.user ?? outside.user) as string | undefined;
+  const id = (inside.id ?? outside.id) as string | undefined;
+  if (user === undefined || user === '')
+    return { problem: 'no_user', reason: 'it has no user', ...(id && { id }) };
+  if (id === undefined || id === '') return { problem: 'no_id', reason: 'it has no id', user };
+  const reason = idProblem('user', user) ?? idProblem('task', id);
+  if (!reason) return { user, id };
+  const problem = reason.endsWith(': nobody') ? 'no_user' : 'bad_id';
+  return { problem, reason, user, id };
+}
+
+/** `{ user, task, value: {...} }` is an envelope: what is inside is the value. */
+function pathOfValue(entry: object, shape: Shape): Path | undefined {
+  return shape.value.find((path) => {
+    const value = valueAt(entry, path);
+    return typeof value === 'object' && value !== null;
+  });
+}
+
+/** The bytes to be written; of a session only its newest messages. */
+function bytesToWrite(text: Buffer, path: Path | undefined, session: Shape | undefined): Buffer {
+  const span = path && spanAt(text, path);
+  const value = onOneLine(span ? text.subarray(span.from, span.to) : text);
+  return session ? withNewest(value, session) : value;
+}
+
+function withNewest(value: Buffer, { messages }: Shape): Buffer {
+  const isList = value.toString('latin1', 0, 1) === '[';
+  const list: Span | undefined = isList
+    ? { from: 0, to: value.length }
+    : messages.map((path) => spanAt(value, path)).find((span) => span !== undefined);
+  if (!list) return value;
+  const all = elementsOf(value, list);
+  const oldest = all.at(-MOST_MESSAGES);
+  if (all.length <= MOST_MESSAGES || !oldest) return value;
+  return Buffer.concat([value.subarray(0, list.from + 1), value.subarray(oldest.from)]);
+}
+
+/** Milliseconds to live, no more than the kind may; or what is wrong. */
+function ttlOf(
+  { ttl_ms }: Raw,
+  expiresAt: unknown,
+  ttl: unknown,
+  { kind, now }: Rules,
+): number | string {
+  const { usual, most } = TTL[kind];
+  if (ttl_ms !== undefined) return Math.min(ttl_ms, most);
+  if (expiresAt !== undefined) {
+    const moment = momentOf(expiresAt);
+    if (Number.isNaN(moment)) return `the time when it expires is no time: ${shortened(expiresAt)}`;
+    return Math.min(moment - now, most);
+  }
+  if (ttl === undefined) return usual;
+  if (typeof ttl !== 'number' || !Number.isFinite(ttl))
+    return `its time to live is no number of seconds: ${shortened(ttl)}`;
+  return Math.min(ttl * 1_000, most);
+}
+
+function sizeOf(length: number, largest: number): string {
+  return `${length} bytes; ${largest} are the most`;
+}
+
+function typeName(value: unknown): string {
+  if (value === undefined) return 'not there';
+  if (value === null) return 'null';
+  return Array.isArray(value)
+    ? 'a list'
+    : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+}
+
+function shortened(value: unknown): string {
+  const text = JSON.stringify(value) ?? '';
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}
