@@ -3,6 +3,8 @@ export interface Raw {
   /** Its line, or its number in the source; the first is 1. */
   place: number;
   text: Buffer;
+  /** Known to be ASCII, or known to be not; found out where it is left out. */
+  ascii?: boolean;
   /** Where the source is a dictionary: the keys that lead to it. */
   keys?: readonly string[];
   /** Milliseconds that it had to live when it was read, where the source itself knows. */

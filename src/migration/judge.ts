@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { Bad, Entry, Past, Raw } from './entry.js';
 import { idProblem } from './ids.js';
 import { CHATS, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
@@ -25,63 +25,77 @@ type Known = Pick<Bad, 'user' | 'id'>;
 export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
   const { place, text } = raw;
   const { kind, shape, largest = LARGEST_VALUE } = rules;
-  const bad = (problem: Bad['problem'], reason: string, known?: Known): Bad => ({
-    place,
-    problem,
-    reason,
-    ...known,
-  });
-  if (text.length > largest + ENVELOPE) return bad('too_large', sizeOf(text.length, largest));
+  if (text.length > largest + ENVELOPE)
+    return bad(place, 'too_large', sizeOf(text.length, largest));
   let parsed: unknown;
   try {
-    parsed = JSON.parse(decoded(text));
+    parsed = JSON.parse(decoded(raw));
   } catch (error) {
     return isUtf8(text)
-      ? bad('bad_json', `not valid JSON: ${(error as Error).message.slice(0, 80)}`)
-      : bad('not_utf8', 'not valid UTF-8');
+      ? bad(place, 'bad_json', `not valid JSON: ${(error as Error).message.slice(0, 80)}`)
+      : bad(place, 'not_utf8', 'not valid UTF-8');
   }
   const isList = Array.isArray(parsed);
   if (typeof parsed !== 'object' || parsed === null || (isList && kind === 'tasks'))
-    return bad('wrong_type', `expected an object, it is ${typeName(parsed)}`);
+    return bad(place, 'wrong_type', `expected an object, it is ${typeName(parsed)}`);
   const owner = ownerOf(raw, parsed, shape);
-  if ('problem' in owner) return bad(owner.problem, owner.reason, owner);
-  const { user, id } = owner;
+  if ('problem' in owner) return bad(place, owner.problem, owner.reason, owner);
   const valuePath = isList ? undefined : pathOfValue(parsed, shape);
   const inner = valuePath ? (valueAt(parsed, valuePath) as object) : parsed;
-  const look = (field: 'status' | 'updatedAt' | 'messages' | 'chat' | 'expiresAt' | 'ttl') =>
-    firstAt(inner, shape[field]) ?? (inner === parsed ? undefined : firstAt(parsed, shape[field]));
 
-  const status = kind === 'tasks' ? look('status') : undefined;
-  if (kind === 'tasks' && (typeof status !== 'string' || status === '')) {
-    return status === undefined || status === ''
-      ? bad('no_status', 'it has no status', owner)
-      : bad('wrong_type', `the status is ${typeName(status)}, not text`, owner);
+  if (kind === 'tasks') {
+    const status = inEither(inner, parsed, shape.status);
+    if (status === undefined || status === '')
+      return bad(place, 'no_status', 'it has no status', owner);
+    if (typeof status !== 'string')
+      return bad(place, 'wrong_type', `the status is ${typeName(status)}, not text`, owner);
   }
-  const updated = look('updatedAt');
+  const updated = inEither(inner, parsed, shape.updatedAt);
   const moment = updated === undefined ? Number.NaN : momentOf(updated);
-  if (updated !== undefined && Number.isNaN(moment))
-    return bad('bad_time', `the time of its last change is no time: ${shortened(updated)}`, owner);
-  const ttl_ms = ttlOf(raw, look('expiresAt'), look('ttl'), rules);
-  if (typeof ttl_ms === 'string') return bad('bad_time', ttl_ms, owner);
+  if (updated !== undefined && Number.isNaN(moment)) {
+    const reason = `the time of its last change is no time: ${shortened(updated)}`;
+    return bad(place, 'bad_time', reason, owner);
+  }
+  const expiresAt = inEither(inner, parsed, shape.expiresAt);
+  const ttl_ms = ttlOf(raw, expiresAt, inEither(inner, parsed, shape.ttl), rules);
+  if (typeof ttl_ms === 'string') return bad(place, 'bad_time', ttl_ms, owner);
   if (ttl_ms <= 0) return { place, past: true };
 
   let segment = 'task:import';
   if (kind === 'sessions') {
-    const chat = look('chat') ?? rules.chat;
+    const chat = inEither(inner, parsed, shape.chat) ?? rules.chat;
     if (!CHATS.includes(chat as never)) {
       const said = chat === undefined ? 'it does not say which chat it is of' : shortened(chat);
-      return bad('no_chat', `${said}; expected ${CHATS.join(', ')}`, owner);
+      return bad(place, 'no_chat', `${said}; expected ${CHATS.join(', ')}`, owner);
     }
     segment = `chat:${chat}`;
-    const messages = isList ? parsed : look('messages');
-    if (!Array.isArray(messages))
-      return bad('wrong_type', `the messages are ${typeName(messages)}, not a list`, owner);
+    const messages = isList ? parsed : inEither(inner, parsed, shape.messages);
+    if (!Array.isArray(messages)) {
+      const reason = `the messages are ${typeName(messages)}, not a list`;
+      return bad(place, 'wrong_type', reason, owner);
+    }
   }
   const value = bytesToWrite(text, valuePath, kind === 'sessions' ? shape : undefined);
-  if (value.length > largest) return bad('too_large', sizeOf(value.length, largest), owner);
-  const name = `${segment}:${user}:${id}`;
+  if (value.length > largest) return bad(place, 'too_large', sizeOf(value.length, largest), owner);
+  const name = `${segment}:${owner.user}:${owner.id}`;
   const key = rules.prefix + (PLAIN.test(name) ? name : Buffer.from(name).toString('latin1'));
   return { place, key, value, moment, ttl_ms };
+}
+
+/** What is in an envelope counts before what stands on it. */
+function inEither(inner: object, outer: object, paths: readonly Path[]): unknown {
+  const found = firstAt(inner, paths);
+  return found === undefined && inner !== outer ? firstAt(outer, paths) : found;
+}
+
+function bad(place: number, problem: Bad['problem'], reason: string, known?: Known): Bad {
+  return {
+    place,
+    problem,
+    reason,
+    ...(known?.user !== undefined && { user: known.user }),
+    ...(known?.id !== undefined && { id: known.id }),
+  };
 }
 
 /** What stands around a value, at most. */
@@ -89,45 +103,52 @@ const ENVELOPE = 1_024;
 const PLAIN = /^[ -~]*$/;
 
 /** latin1 costs a fraction, and is the same for what is ASCII. */
-function decoded(text: Buffer): string {
-  const latin = text.toString('latin1');
-  if (ASCII.test(latin)) return latin;
+function decoded({ text, ascii }: Raw): string {
+  if (ascii ?? isAscii(text)) return text.toString('latin1');
   if (!isUtf8(text)) throw new Error('not UTF-8');
   return text.toString('utf8');
 }
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
-const ASCII = /^[\x00-\x7f]*$/;
 
 type Owner = { user: string; id: string } | (Known & Pick<Bad, 'problem' | 'reason'>);
 
 /** The user and the id of an entry: from itself, and from the keys that lead to it, which must agree. */
-export function ownerOf({ keys = [] }: Raw, entry: object, shape: Shape): Owner {
-  const inside = { user: firstAt(entry, shape.user), id: firstAt(entry, shape.id) };
-  let [first, second] = keys;
-  if (keys.length === 1 && inside.user === undefined && first?.includes(':')) {
-    // `user:task`, as a dictionary with two keys is written where keys are text.
-    [first, second] = [first.slice(0, first.indexOf(':')), first.slice(first.indexOf(':') + 1)];
+export function ownerOf({ keys }: Raw, entry: object, shape: Shape): Owner {
+  const user = firstAt(entry, shape.user);
+  const id = firstAt(entry, shape.id);
+  if (user !== undefined && typeof user !== 'string')
+    return { problem: 'wrong_type', reason: `the user is ${typeName(user)}, not text` };
+  if (id !== undefined && typeof id !== 'string')
+    return { problem: 'wrong_type', reason: `the task is ${typeName(id)}, not text` };
+  if (keys) {
+    const outside = ownerByKeys(keys, user !== undefined);
+    const said = unlike('user', outside.user, user) ?? unlike('task', outside.id, id);
+    if (said) return { problem: 'unsafe', reason: said };
+    return checkedOwner(user ?? outside.user, id ?? outside.id);
   }
-  const outside = second === undefined ? { id: first } : { user: first, id: second };
-  for (const name of ['user', 'id'] as const) {
-    const what = name === 'id' ? 'task' : name;
-    const [here, there] = [inside[name], outside[name]];
-    if (here !== undefined && typeof here !== 'string')
-      return { problem: 'wrong_type', reason: `the ${what} is ${typeName(here)}, not text` };
-    if (here !== undefined && there !== undefined && here !== there) {
-      const reason = `the key says ${what} ${shortened(there)}, the entry says ${shortened(here)}`;
-      return { problem: 'unsafe', reason };
-    }
-  }
-  const user = (inside.user ?? outside.user) as string | undefined;
-  const id = (inside.id ?? outside.id) as string | undefined;
+  return checkedOwner(user, id);
+}
+
+function checkedOwner(user: string | undefined, id: string | undefined): Owner {
   if (user === undefined || user === '')
     return { problem: 'no_user', reason: 'it has no user', ...(id && { id }) };
   if (id === undefined || id === '') return { problem: 'no_id', reason: 'it has no id', user };
   const reason = idProblem('user', user) ?? idProblem('task', id);
-  if (!reason) return { user, id };
+  if (reason === undefined) return { user, id };
   const problem = reason.endsWith(': nobody') ? 'no_user' : 'bad_id';
   return { problem, reason, user, id };
+}
+
+/** A dictionary by user and then task, or by task; `user:task` where keys are text and entries have no user. */
+function ownerByKeys(keys: readonly string[], hasUser: boolean): Known {
+  const [first = '', second] = keys;
+  if (second !== undefined) return { user: first, id: second };
+  const colon = hasUser ? -1 : first.indexOf(':');
+  return colon < 0 ? { id: first } : { user: first.slice(0, colon), id: first.slice(colon + 1) };
+}
+
+function unlike(what: string, key: string | undefined, entry: string | undefined) {
+  if (key === undefined || entry === undefined || key === entry) return undefined;
+  return `the key says ${what} ${shortened(key)}, the entry says ${shortened(entry)}`;
 }
 
 /** `{ user, task, value: {...} }` is an envelope: what is inside is the value. */

@@ -13,8 +13,8 @@ const SECONDS_BELOW = 100_000_000_000;
 export function momentOf(value: unknown): number {
   if (typeof value === 'number') return value < SECONDS_BELOW ? value * 1_000 : value;
   if (typeof value !== 'string') return Number.NaN;
-  // What JavaScript and most others write: the parser of V8 has a short way for it.
-  if (value.length === 24 && value.endsWith('Z')) {
+  // What JavaScript writes, without the regular expression.
+  if (value.length === 24 && value.charCodeAt(23) === 90) {
     const plain = Date.parse(value);
     if (!Number.isNaN(plain)) return plain;
   }

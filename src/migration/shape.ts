@@ -79,9 +79,16 @@ export function valueAt(object: object, path: Path): unknown {
 
 /** The first of the places that has something; null counts as nothing. */
 export function firstAt(object: object, paths: readonly Path[]): unknown {
-  for (const path of paths) {
-    const value = valueAt(object, path);
+  for (let at = 0; at < paths.length; at += 1) {
+    const path = paths[at] as Path;
+    const value = path.length === 1 ? ownOf(object, path[0] as string) : valueAt(object, path);
     if (value !== undefined && value !== null) return value;
   }
   return undefined;
+}
+
+function ownOf(object: object, name: string): unknown {
+  const value = (object as Record<string, unknown>)[name];
+  // Of what an object inherits there are functions only, and `__proto__`.
+  return typeof value === 'function' || name === '__proto__' ? undefined : value;
 }

@@ -1,8 +1,9 @@
-import { closeSync, fdatasyncSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, openSync, readSync, statSync, write } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { CacheOpsError } from '../../errors.js';
-import { stateWrite } from '../../state/folder.js';
+import { stateError, stateWrite } from '../../state/folder.js';
 
 // A plan's entries are the very commands that write them, one after the other in `commands.resp`: to
 // apply a plan is to send that file. What is known of each is a record of 64 bytes in `entries.bin`.
@@ -133,40 +134,46 @@ const files = (folder: string) => ({
   entries: join(folder, 'entries.bin'),
 });
 
-/** Writes a plan's entries, chunk by chunk. */
+/** A chunk whose bytes are on their way into the files. */
+export interface Writing {
+  chunk: Chunk;
+  /** Resolves when they are there. */
+  stored: Promise<void>;
+}
+
+/**
+ * Writes a plan's entries, chunk by chunk. The writing itself is done by Node's threads meanwhile; a chunk
+ * that is done with is given back by `release`, so that its memory is used again.
+ */
 export class PlanWriter {
   count = 0;
   bytes = 0;
-  readonly #paths: ReturnType<typeof files>;
+  readonly #path: string;
   readonly #commandsFile: number;
   readonly #entriesFile: number;
-  #commands = Buffer.allocUnsafe(CHUNK_BYTES + 64 * 1024);
-  #records = Buffer.allocUnsafe(CHUNK_ENTRIES * RECORD);
-  #used = 0;
-  #held = 0;
+  readonly #free: Held[] = [];
+  #held: Held = newHeld();
 
   constructor(folder: string) {
-    this.#paths = files(folder);
-    this.#commandsFile = stateWrite(folder, () => openSync(this.#paths.commands, 'wx', 0o600));
-    this.#entriesFile = stateWrite(folder, () => openSync(this.#paths.entries, 'wx', 0o600));
+    const paths = files(folder);
+    this.#path = paths.commands;
+    this.#commandsFile = stateWrite(folder, () => openSync(paths.commands, 'wx', 0o600));
+    this.#entriesFile = stateWrite(folder, () => openSync(paths.entries, 'wx', 0o600));
   }
 
-  /** Adds an entry; returns a chunk when that is full, and it is in the file then. */
-  add(entry: Planned): Chunk | undefined {
-    const { key, value, moment, expires, place } = entry;
+  /** Adds an entry; returns a chunk when one is full. */
+  add({ key, value, moment, expires, place }: Planned): Writing | undefined {
     const head = `${HEAD}${key.length}\r\n${key}\r\n$${value.length}\r\n`;
     const length = head.length + value.length + TAIL.length + 15;
-    const full = this.#used + length > this.#commands.length ? this.flush() : undefined;
-    if (length > this.#commands.length) this.#commands = Buffer.allocUnsafe(length);
-    const start = this.#used;
-    const commands = this.#commands;
+    const full = this.#held.used + length > this.#held.commands.length ? this.flush() : undefined;
+    const held = this.#held;
+    if (length > held.commands.length) held.commands = Buffer.allocUnsafe(length);
+    const start = held.used;
+    const { commands, records } = held;
     let at = start + commands.write(head, start, 'latin1');
     at += value.copy(commands, at);
-    at += commands.write(TAIL, at, 'latin1');
-    at += commands.write(String(expires), at, 'latin1');
-    at += commands.write('\r\n', at, 'latin1');
-    const records = this.#records;
-    const record = this.#held * RECORD;
+    at += commands.write(`${TAIL}${expires}\r\n`, at, 'latin1');
+    const record = held.count * RECORD;
     records.writeDoubleLE(this.bytes, record + AT.offset);
     records.writeUInt32LE(length, record + AT.length);
     records.writeUInt32LE(checksum(commands.subarray(start, at), moment), record + AT.checksum);
@@ -178,48 +185,74 @@ export class PlanWriter {
     records.writeUInt32LE(key.length, record + AT.key);
     records.writeUInt32LE(value.length, record + AT.value);
     records.writeDoubleLE(place, record + AT.place);
-    this.#used = at;
-    this.#held += 1;
+    held.used = at;
+    held.count += 1;
     this.bytes += length;
     if (full) return full;
-    return this.#held === CHUNK_ENTRIES || this.#used >= CHUNK_BYTES ? this.flush() : undefined;
+    return held.count === CHUNK_ENTRIES || held.used >= CHUNK_BYTES ? this.flush() : undefined;
   }
 
-  /** What is held, written to the file; undefined when there is nothing. */
-  flush(): Chunk | undefined {
-    if (this.#held === 0) return undefined;
-    const chunk = new Chunk(
-      this.count,
-      this.#held,
-      this.#commands.subarray(0, this.#used),
-      this.#records.subarray(0, this.#held * RECORD),
+  /** What is held; undefined when there is nothing. */
+  flush(): Writing | undefined {
+    const { commands, records, used, count } = this.#held;
+    if (count === 0) return undefined;
+    const own = {
+      commands: commands.subarray(0, used),
+      records: records.subarray(0, count * RECORD),
+    };
+    const chunk = new Chunk(this.count, count, own.commands, own.records);
+    const stored = Promise.all([
+      writeAll(this.#commandsFile, own.commands, this.bytes - used),
+      writeAll(this.#entriesFile, own.records, this.count * RECORD),
+    ]).then(
+      () => {},
+      (error) => {
+        throw stateError(this.#path, error);
+      },
     );
-    stateWrite(this.#paths.commands, () => {
-      writeAll(this.#commandsFile, chunk.commands);
-      writeAll(this.#entriesFile, this.#records.subarray(0, this.#held * RECORD));
-    });
-    this.count += this.#held;
-    // The chunk is in use while the next one is filled.
-    this.#commands = Buffer.allocUnsafe(CHUNK_BYTES + 64 * 1024);
-    this.#records = Buffer.allocUnsafe(CHUNK_ENTRIES * RECORD);
-    this.#used = 0;
-    this.#held = 0;
-    return chunk;
+    this.count += count;
+    this.#held = this.#free.pop() ?? newHeld();
+    return { chunk, stored };
+  }
+
+  /** The chunk is stored and in no more use. */
+  release({ commands }: Chunk): void {
+    if (commands.buffer.byteLength > 2 * CHUNK_BYTES || this.#free.length > 8) return;
+    const held = newHeld(Buffer.from(commands.buffer as ArrayBuffer));
+    this.#free.push(held);
   }
 
   /** On disk for good. */
-  close(): void {
-    stateWrite(this.#paths.commands, () => {
-      for (const file of [this.#commandsFile, this.#entriesFile]) {
-        fdatasyncSync(file);
-        closeSync(file);
-      }
-    });
+  async close(): Promise<void> {
+    for (const file of [this.#commandsFile, this.#entriesFile]) {
+      await synced(file).catch((error) => {
+        throw stateError(this.#path, error);
+      });
+      closeSync(file);
+    }
   }
 }
 
-function writeAll(file: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+/** What is filled next. */
+interface Held {
+  commands: Buffer;
+  records: Buffer;
+  used: number;
+  count: number;
+}
+
+function newHeld(commands = Buffer.allocUnsafeSlow(CHUNK_BYTES + 64 * 1024)): Held {
+  return { commands, records: Buffer.allocUnsafeSlow(CHUNK_ENTRIES * RECORD), used: 0, count: 0 };
+}
+
+const writeSome = promisify(write);
+const synced = promisify(fdatasync);
+
+async function writeAll(file: number, bytes: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await writeSome(file, bytes, at, bytes.length - at, position + at);
+    at += bytesWritten;
+  }
 }
 
 /** Two hashes of a key (cyrb53: two multiplications a character), which must both be equal to ask more. */

@@ -10,7 +10,7 @@ import { type Lanes, openLanes } from '../target/lanes.js';
 import { isValueOf, lookAt, Values } from '../target/replies.js';
 import { EntryBytes, Mark } from './bytes.js';
 import { duplicatesIn } from './duplicates.js';
-import { type Chunk, PlanReader, PlanWriter } from './files.js';
+import { type Chunk, PlanReader, PlanWriter, type Writing } from './files.js';
 
 export interface Making {
   folder: string;
@@ -59,15 +59,16 @@ export async function makePlan(making: Making): Promise<Made> {
     onBad(bad);
   };
   try {
-    const asked: Promise<void>[] = [];
-    const ask = async (chunk: Chunk | undefined) => {
-      if (!chunk) return;
-      if (!lanes) return onProgress(writer.count);
-      const looking = look(lanes, chunk, marks, tally);
+    const underway: Promise<void>[] = [];
+    const take = async (writing: Writing | undefined) => {
+      if (!writing) return;
+      const { chunk, stored } = writing;
+      const looked = lanes ? look(lanes, chunk, marks, tally) : undefined;
+      const done = Promise.all([stored, looked]).then(() => writer.release(chunk));
       // It may fail while an earlier one is awaited.
-      looking.catch(() => {});
-      asked.push(looking);
-      if (asked.length >= WINDOW) await asked.shift();
+      done.catch(() => {});
+      underway.push(done);
+      if (underway.length >= WINDOW) await underway.shift();
       onProgress(writer.count);
     };
     const ahead = making.ahead_ms;
@@ -81,13 +82,13 @@ export async function makePlan(making: Making): Promise<Made> {
           const expires = Math.round(rules.now + entry.ttl_ms + ahead);
           const { key, value, moment, place } = entry;
           const full = writer.add({ key, value, moment, expires, place });
-          if (full) await ask(full);
+          if (full) await take(full);
         }
       }
     }
-    await ask(writer.flush());
-    await Promise.all(asked);
-    writer.close();
+    await take(writer.flush());
+    await Promise.all(underway);
+    await writer.close();
     const reader = new PlanReader(folder);
     try {
       for (const bad of duplicatesIn(reader, marks, source.unit)) {

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { Read } from '../entry.js';
 
 const NEWLINE = 10;
@@ -13,21 +14,26 @@ export async function* readLines(
   let rest: Buffer[] = [];
   let length = 0;
   let line = 1;
-  const take = (text: Buffer, found: Read[]) => {
+  const take = (text: Buffer, found: Read[], ascii?: boolean) => {
     const end = text[text.length - 1] === 13 ? text.length - 1 : text.length;
     if (length > most) found.push(tooLong(line, length, most));
-    else if (!isBlank(text, end)) found.push({ place: line, text: text.subarray(0, end) });
+    else if (!isBlank(text, end)) {
+      const whole = end === text.length ? text : text.subarray(0, end);
+      found.push({ place: line, text: whole, ...(ascii && { ascii }) });
+    }
     line += 1;
   };
   for await (const piece of pieces) {
     const found: Read[] = [];
     let at = 0;
+    // Once for all of the lines that are in it as a whole.
+    const ascii = isAscii(piece);
     for (;;) {
       const end = piece.indexOf(NEWLINE, at);
       if (end < 0) break;
       if (length === 0) {
         length = end - at;
-        take(piece.subarray(at, end), found);
+        take(piece.subarray(at, end), found, ascii);
       } else {
         length += end - at;
         rest.push(piece.subarray(at, end));
