@@ -285,7 +285,9 @@ async function reporter(context: Context, plan: Plan, how: How) {
       const result = resultOf(plan, folder, sums, now() - began, open);
       if (settings.json) {
         emitLine(context, { type: 'summary', ...result });
-        if (open) say(context, `stopped after ${reporting.position} entries; ${result.resume}`);
+        // Whoever closed stdout has not read the summary.
+        if (ended === 'interrupted')
+          say(context, `stopped after ${reporting.position} entries; go on with: ${result.resume}`);
       } else await emit(context, { result, left }, renderApply);
       writeAudit(context, plan, result, ended);
       const undone = UNDONE.some((name) => result.counts[name] > 0);

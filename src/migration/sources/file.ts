@@ -2,7 +2,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CacheOpsError, messageOf } from '../../errors.js';
-import type { Shape } from '../shape.js';
+import { firstAt, type Shape } from '../shape.js';
 import { readDocument } from './document.js';
 import { readLines } from './lines.js';
 import type { Source } from './source.js';
@@ -87,7 +87,7 @@ function streamSource(
       const first = await all.next();
       if (first.done) return;
       const rest = withFirst(first.value, all);
-      const isLines = (format ?? formatOfText(first.value)) === 'ndjson';
+      const isLines = (format ?? formatOfText(first.value, shape)) === 'ndjson';
       const most = largest + AROUND;
       yield* isLines ? readLines(rest, most) : readDocument(rest, shape, 16 * most);
     },
@@ -105,7 +105,7 @@ function formatOfName(path: string): Format | undefined {
 }
 
 /** Lines, where the first line is a whole object and another one follows, or it is an entry itself. */
-function formatOfText(start: Buffer): Format {
+function formatOfText(start: Buffer, shape: Shape): Format {
   const text = start.toString('utf8');
   if (/^\s*\[/.test(text)) return 'json';
   const end = text.indexOf('\n');
@@ -113,10 +113,10 @@ function formatOfText(start: Buffer): Format {
   try {
     const value: unknown = JSON.parse(line);
     if (next !== '') return 'ndjson';
-    const members = Object.values(value as object);
-    return members.length > 0 && members.every((one) => typeof one === 'object')
-      ? 'json'
-      : 'ndjson';
+    const isEntry = [shape.user, shape.status, shape.messages].some(
+      (paths) => firstAt(value as object, paths) !== undefined,
+    );
+    return isEntry ? 'ndjson' : 'json';
   } catch {
     // A line that is broken, or an object over several lines.
     return /^\s*\{\s*($|"(?:[^"\\]|\\.)*"\s*:\s*\{)/.test(line) && next !== '' ? 'json' : 'ndjson';
