@@ -61,8 +61,8 @@ export function shapeOf(kind: Kind, mapping: Mapping = {}): Shape {
   return { ...BUILT_IN, id: IDS[kind], ...Object.fromEntries(given) };
 }
 
-/** RFC 6901. */
-function pathOf(pointer: string): Path {
+/** A JSON pointer (RFC 6901) as names. */
+export function pathOf(pointer: string): Path {
   const parts = pointer.split('/').slice(1);
   return parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }

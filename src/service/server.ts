@@ -2,6 +2,7 @@ import { FallbackCache } from './cache/fallback.js';
 import { MemoryCache } from './cache/memory.js';
 import { RedisLink } from './connection/link.js';
 import { cacheRoutes } from './http/routes/cache.js';
+import { exportRoutes } from './http/routes/export.js';
 import { healthRoutes } from './http/routes/health.js';
 import { taskRoutes } from './http/routes/tasks.js';
 import { type HttpService, listen } from './http/server.js';
@@ -30,9 +31,12 @@ export async function startService(
   };
   const cache =
     settings.cacheType === 'redis' ? onRedis('cache:') : closing(new MemoryCache(), closers);
+  const movable = settings.exportToken !== undefined && link !== undefined;
   const tasks = new TaskStore({
-    redis: settings.tasks === 'memory' ? undefined : onRedis('task:import:'),
-    memory: settings.tasks === 'redis' ? undefined : closing(new MemoryCache(), closers),
+    mode: settings.tasks,
+    // With the routes for a migration, status can be moved while the service runs.
+    redis: settings.tasks !== 'memory' || movable ? onRedis('task:import:') : undefined,
+    memory: settings.tasks !== 'redis' || movable ? closing(new MemoryCache(), closers) : undefined,
   });
   const close = async () => {
     await link?.close();
@@ -47,8 +51,13 @@ export async function startService(
     instance: settings.instance,
     uptime_s: Math.round((performance.now() - started) / 10) / 100,
   });
-  const routes = { ...healthRoutes(health), ...cacheRoutes(cache), ...taskRoutes(tasks) };
-  const { host, port } = settings;
+  const { host, port, exportToken } = settings;
+  const routes = {
+    ...healthRoutes(health),
+    ...cacheRoutes(cache),
+    ...taskRoutes(tasks),
+    ...(exportToken && exportRoutes(tasks, exportToken)),
+  };
   try {
     const http = await listen(routes, { host, port, onError: options.onError ?? (() => {}) });
     return {

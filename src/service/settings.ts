@@ -13,6 +13,8 @@ export interface Settings {
   /** 0 asks for any free port. */
   port: number;
   instance: string;
+  /** Opens the routes that give task status to a migration. Absent: there are none. */
+  exportToken?: string;
 }
 
 /** The environment cannot be used; the message is one line and names the variable, never its value. */
@@ -56,6 +58,7 @@ const schema = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: number(0, 65_535).default(0),
   INSTANCE_ID: segment.optional(),
+  EXPORT_TOKEN: z.string().min(16).max(1_000).optional(),
 });
 
 /**
@@ -83,6 +86,7 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
     host: vars.HOST,
     port: vars.PORT,
     instance: vars.INSTANCE_ID ?? defaults.instance,
+    ...(vars.EXPORT_TOKEN && { exportToken: vars.EXPORT_TOKEN }),
   };
 }
 

@@ -18,6 +18,8 @@ const MEANINGS: Readonly<Record<Verdict, string>> = {
 const SOURCES: Readonly<Record<VerifyResult['source'], string>> = {
   unchanged: 'The source was read again: it is what was planned, to the byte.',
   changed: 'The source has changed since the plan: its entries as they are now were compared.',
+  read: 'The source was read again: its entries as they are now were compared.',
+  followed: 'What has changed in the source since it was read was compared.',
   unread: 'The source can be read only once: the plan stands for it.',
 };
 

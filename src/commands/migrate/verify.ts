@@ -55,7 +55,7 @@ const verifyResult = z.object({
   kind: z.string(),
   target: z.string(),
   agree: z.boolean(),
-  source: z.enum(['unchanged', 'changed', 'unread']),
+  source: z.enum(['unchanged', 'changed', 'read', 'followed', 'unread']),
   counts: z.object(
     Object.fromEntries(VERDICTS.map((name) => [name, z.number()])) as Record<
       Verdict,
@@ -80,29 +80,43 @@ export interface Shown {
 async function verify(context: Context, id: string, flags: Flags): Promise<void> {
   const plan = findPlan(context.state, id);
   const target = await targetOf(context, plan, flags.to);
+  const round = await comparer(context, plan, target, flags);
   const { result, shown } =
-    flags.watch === undefined
-      ? await compareOnce(context, plan, target, flags)
-      : await watch(context, plan, target, flags);
+    flags.watch === undefined ? await round() : await watch(context, round, flags);
   if (context.settings.json) emitLine(context, { type: 'summary', ...result });
   else await emit(context, { result, shown }, renderVerify);
   if (!result.agree) context.exitCode = ExitCode.bad;
 }
 
-/** Until the two sides have agreed for the given time without a break. */
-async function watch(context: Context, plan: Plan, target: RedisTarget, flags: Flags) {
+/** One comparison; `follow`: only of what has changed in the source since the one before. */
+type Round = (how?: { watching?: boolean; follow?: boolean }) => Promise<Compared>;
+
+interface Compared {
+  result: VerifyResult;
+  shown: Shown[];
+  /** Can the next one follow the changes? */
+  followable: boolean;
+}
+
+/**
+ * Until the two sides have agreed for the given time without a break. Where the source tells its changes
+ * only those are compared in between; the first comparison and the last one are of everything.
+ */
+async function watch(context: Context, round: Round, flags: Flags): Promise<Compared> {
   const { now, settings, signal } = context;
   const span = parseDuration(flags.watch ?? '', '--watch');
   const pause = parseDuration(flags.every, '--every');
   let agreedSince: number | undefined;
+  let follow = false;
   for (;;) {
     const began = now();
-    const compared = await compareOnce(context, plan, target, flags, true);
+    const compared = await round({ watching: true, follow });
     const { agree, counts } = compared.result;
     agreedSince = agree ? (agreedSince ?? began) : undefined;
     const agreed_ms = agreedSince === undefined ? 0 : now() - agreedSince;
     if (settings.json) emitLine(context, { type: 'progress', agree, agreed_ms, counts });
-    if (agreed_ms >= span) return compared;
+    if (agreed_ms >= span && !follow) return compared;
+    follow = agree && compared.followable && agreed_ms < span;
     await sleep(Math.min(pause, Math.max(1, span - agreed_ms)), undefined, { signal });
   }
 }
@@ -110,56 +124,56 @@ async function watch(context: Context, plan: Plan, target: RedisTarget, flags: F
 const ON_TERMINAL = 20;
 const IN_PIPE = 1_000;
 
-async function compareOnce(
+async function comparer(
   context: Context,
   plan: Plan,
   target: RedisTarget,
   flags: Flags,
-  watching = false,
-): Promise<{ result: VerifyResult; shown: Shown[] }> {
+): Promise<Round> {
   const { settings, now, stdout, state } = context;
-  const began = now();
-  const most = stdout.isTTY ? ON_TERMINAL : IN_PIPE;
-  const shown: Shown[] = [];
-  const progress = await startProgress(context, 'Comparing');
   const config = await context.config();
   if (plan.kind === 'jobs') throw new CacheOpsError('usage', 'jobs are in their queue');
-  const shape = shapeFor(config, plan.kind);
-  const largest = plan.largest_value;
-  const { source } = await sourceNamed(context, config, flags.from ?? plan.source.given, {
-    shape,
-    largest,
-  });
+  const { kind, largest_value: largest } = plan;
+  const shape = shapeFor(config, kind);
+  const given = flags.from ?? plan.source.given;
+  const { source } = await sourceNamed(context, config, given, { shape, largest });
   const chat = CHATS.find((one) => one === plan.chat);
-  const rules = { kind: plan.kind, shape, prefix: toBytes(plan.prefix), chat, largest, now: began };
-  try {
-    const verified = await atTarget(context, target, (at) =>
-      verifyPlan({
-        ...at,
-        folder: planFolder(state, plan.id),
-        plan,
-        source,
-        rules,
-        onProgress: (said) =>
-          progress.say(
-            'reading' in said
-              ? `Reading the source: ${countText(said.reading)} entries so far`
-              : `Comparing: ${countText(said.compared)} of ${countText(plan.records)} entries`,
-          ),
-        onDifference(difference) {
-          const { key, ...rest } = difference;
-          if (settings.json && !watching)
-            emitLine(context, { type: 'item', ...named('key', key), ...rest });
-          const text = named('key', key).key ?? '';
-          if (shown.length < most && BAD_VERDICTS.includes(rest.verdict))
-            shown.push({ key: text, ...rest });
-        },
-      }),
-    );
-    return { result: toResult(plan, verified, now() - began), shown };
-  } finally {
-    progress.stop();
-  }
+  const most = stdout.isTTY ? ON_TERMINAL : IN_PIPE;
+  return async ({ watching = false, follow = false } = {}) => {
+    const began = now();
+    const shown: Shown[] = [];
+    const progress = await startProgress(context, 'Comparing');
+    const rules = { kind, shape, prefix: toBytes(plan.prefix), chat, largest, now: began };
+    try {
+      const verified = await atTarget(context, target, (at) =>
+        verifyPlan({
+          ...at,
+          folder: planFolder(state, plan.id),
+          plan,
+          source,
+          changes: follow ? source.changed?.() : undefined,
+          rules,
+          onProgress: (said) =>
+            progress.say(
+              'reading' in said
+                ? `Reading the source: ${countText(said.reading)} entries so far`
+                : `Comparing: ${countText(said.compared)} of ${countText(plan.records)} entries`,
+            ),
+          onDifference({ key, ...rest }) {
+            if (settings.json && !watching)
+              emitLine(context, { type: 'item', ...named('key', key), ...rest });
+            const text = named('key', key).key ?? '';
+            if (shown.length < most && BAD_VERDICTS.includes(rest.verdict))
+              shown.push({ key: text, ...rest });
+          },
+        }),
+      );
+      const result = toResult(plan, verified, now() - began);
+      return { result, shown, followable: source.changed !== undefined };
+    } finally {
+      progress.stop();
+    }
+  };
 }
 
 function toResult(plan: Plan, verified: Verified, took_ms: number): VerifyResult {
@@ -177,7 +191,7 @@ function toResult(plan: Plan, verified: Verified, took_ms: number): VerifyResult
     source,
     counts,
     appeared,
-    bad: source === 'changed' ? bad : plan.bad,
+    bad: source === 'unchanged' || source === 'unread' ? plan.bad : bad,
     took_ms,
   });
 }

@@ -11,14 +11,19 @@ import { KnownKeys } from './known.js';
 export interface Verifying extends Omit<Comparing, 'shape' | 'longest_ms' | 'ttl' | 'isGone'> {
   plan: Plan;
   source: Source;
+  /** What has changed in the source since it was read last: only that is compared. */
+  changes?: Source | undefined;
   rules: Rules;
   onProgress(said: { reading: number } | { compared: number }): void;
   onDifference(difference: Difference & { appeared: boolean }): void;
 }
 
 export interface Verified {
-  /** unread: it can be read only once, so the plan stands for it. */
-  source: 'unchanged' | 'changed' | 'unread';
+  /**
+   * unchanged and changed: by a hash over the file; read: whatever it says now was compared; followed: only
+   * what has changed since; unread: it can be read only once, so the plan stands for it.
+   */
+  source: 'unchanged' | 'changed' | 'read' | 'followed' | 'unread';
   counts: Map<Verdict, number>;
   /** Entries of the source that the plan does not know. */
   appeared: number;
@@ -31,25 +36,26 @@ export interface Verified {
  * taken apart again; of one that has changed, each entry as it is now is held against the target.
  */
 export async function verifyPlan(verifying: Verifying): Promise<Verified> {
-  const { folder, plan, source, limits } = verifying;
+  const { folder, plan, source, changes, limits } = verifying;
   const result: Verified = { source: 'unread', counts: new Map(), appeared: 0, bad: 0 };
   if (!source.again) {
     await collect(verifying, folder, result, {});
     return result;
   }
   const { fingerprint } = plan.source;
-  if (fingerprint && (await source.sum?.(limits.signal)) === fingerprint) {
+  if (!changes && fingerprint && (await source.sum?.(limits.signal)) === fingerprint) {
     result.source = 'unchanged';
     await collect(verifying, folder, result, {});
     return result;
   }
-  result.source = 'changed';
+  result.source = changes ? 'followed' : fingerprint ? 'changed' : 'read';
   // Another verification may be under way.
   const fresh = join(folder, `now.${crypto.randomUUID()}`);
   mkdirSync(fresh, { mode: 0o700 });
   try {
     const made = await makePlan({
       ...verifying,
+      source: changes ?? source,
       folder: fresh,
       look: false,
       ahead_ms: verifying.state.ahead_ms,
@@ -58,7 +64,7 @@ export async function verifyPlan(verifying: Verifying): Promise<Verified> {
     });
     result.bad = made.bad;
     const now = new KnownKeys(fresh);
-    await collect(verifying, folder, result, { now });
+    if (!changes) await collect(verifying, folder, result, { now });
     const planned = new KnownKeys(folder);
     result.appeared = now.notIn(planned);
     await collect(verifying, fresh, result, { planned });
