@@ -1,3 +1,5 @@
+import type { CHATS } from './kinds.js';
+
 /** An entry as its source has it: a JSON text, not looked at yet. */
 export interface Raw {
   /** Its line, or its number in the source; the first is 1. */
@@ -7,6 +9,8 @@ export interface Raw {
   ascii?: boolean;
   /** Where the source is a dictionary: the keys that lead to it. */
   keys?: readonly string[];
+  /** Where the source says it: which chat a session is of. */
+  chat?: (typeof CHATS)[number];
   /** Milliseconds that it had to live when it was read, where the source itself knows. */
   ttl_ms?: number;
 }

@@ -63,7 +63,7 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
 
   let segment = 'task:import';
   if (kind === 'sessions') {
-    const chat = inEither(inner, parsed, shape.chat) ?? rules.chat;
+    const chat = raw.chat ?? inEither(inner, parsed, shape.chat) ?? rules.chat;
     if (!CHATS.includes(chat as never)) {
       const said = chat === undefined ? 'it does not say which chat it is of' : shortened(chat);
       return bad(place, 'no_chat', `${said}; expected ${CHATS.join(', ')}`, owner);

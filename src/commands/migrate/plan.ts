@@ -34,13 +34,14 @@ interface Flags {
   chat?: (typeof CHATS)[number];
   format?: 'ndjson' | 'json';
   maxValue?: string;
+  fromPrefix?: string;
 }
 
 export function registerPlan(topic: Command, context: Context): void {
   topic
     .command('plan')
     .description('read and check the source, say what would be written, and store that as a plan')
-    .requiredOption('--from <source>', 'a file of JSON or JSON lines, or - for stdin')
+    .requiredOption('--from <source>', 'a file, - for stdin, app:NAME, redis:NAME or postgres:NAME')
     .requiredOption('--to <target>', 'a Redis of the configuration: redis:main')
     .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).default('tasks'))
     .addOption(
@@ -52,6 +53,10 @@ export function registerPlan(topic: Command, context: Context): void {
         'json',
       ]),
     )
+    .option(
+      '--from-prefix <text>',
+      "what the source's keys begin with (default: the target's: app:production:)",
+    )
     .option('--max-value <size>', 'the largest value (default: 4mb)')
     .addHelpText(
       'after',
@@ -59,11 +64,17 @@ export function registerPlan(topic: Command, context: Context): void {
 Writes to the target nothing. Every entry that cannot be moved is listed with its place and the
 reason; the others are in the plan, with a checksum each. Memory does not grow with the source.
 
+Sources: a file of JSON lines, or of JSON (a list, a dictionary by task or by user and task), or stdin;
+app:NAME, a route of an application as migration.sources in the configuration has it; redis:NAME,
+another Redis; postgres:NAME or postgres:NAME/schema.table, the table app_cache.
+
 Exit codes: 0 all entries can be moved; 4 some cannot, they are listed; 5 cannot connect.
 
 Examples:
   $ cache-ops migrate plan --from tasks.ndjson --to redis:main
   $ cache-ops migrate plan --from chats.json --to redis:main --kind sessions --chat generate
+  $ cache-ops migrate plan --from app:backend --to redis:main
+  $ cache-ops migrate plan --from redis:old --from-prefix app:staging: --to redis:main
   $ dump-tasks | cache-ops migrate plan --from - --to redis:main --json`,
     )
     .action((flags: Flags) => plan(context, flags));
@@ -93,10 +104,16 @@ async function plan(context: Context, flags: Flags): Promise<void> {
   if (kind === 'jobs') throw new CacheOpsError('usage', 'jobs go to a queue');
   const largest = sizeOf(flags.maxValue);
   const shape = shapeFor(config, kind);
-  const options = { shape, largest, format: flags.format };
+  const prefix = `${config.keys.prefix}:${config.keys.environment ?? config.environment}:`;
+  const options = {
+    kind,
+    shape,
+    largest,
+    format: flags.format,
+    prefix: flags.fromPrefix ?? prefix,
+  };
   const { source, given } = await sourceNamed(context, config, flags.from, options);
   const target = targetNamed(config, flags.to);
-  const prefix = `${config.keys.prefix}:${config.keys.environment ?? config.environment}:`;
   prunePlans(state, began);
   const id = newPlanId(kind, began);
   const folder = planFolder(state, id);
@@ -132,6 +149,7 @@ async function plan(context: Context, flags: Flags): Promise<void> {
         kind,
         source: {
           given,
+          prefix: options.prefix,
           description: source.description,
           unit: source.unit,
           again: source.again,

@@ -136,7 +136,12 @@ async function comparer(
   const { kind, largest_value: largest } = plan;
   const shape = shapeFor(config, kind);
   const given = flags.from ?? plan.source.given;
-  const { source } = await sourceNamed(context, config, given, { shape, largest });
+  const { source } = await sourceNamed(context, config, given, {
+    kind,
+    shape,
+    largest,
+    prefix: plan.source.prefix,
+  });
   const chat = CHATS.find((one) => one === plan.chat);
   const most = stdout.isTTY ? ON_TERMINAL : IN_PIPE;
   return async ({ watching = false, follow = false } = {}) => {

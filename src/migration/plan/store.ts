@@ -18,6 +18,8 @@ export const planSchema = z.object({
   source: z.object({
     /** As it was given, less any secret: it is read again to verify. */
     given: z.string(),
+    /** What its keys begin with, where it has keys. */
+    prefix: z.string(),
     description: z.string(),
     unit: z.string(),
     again: z.boolean(),

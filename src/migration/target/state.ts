@@ -28,7 +28,11 @@ export async function stateOf(masters: Masters, target: RedisTarget): Promise<Ta
       0,
     );
   return {
-    run_ids: states.map(({ run_id }) => run_id).join(),
+    // The nodes of a cluster are told in another order by each of them.
+    run_ids: states
+      .map(({ run_id }) => run_id)
+      .sort()
+      .join(),
     ahead_ms: Math.round(Math.max(...states.map(({ ahead_ms }) => ahead_ms))),
     used_bytes: sum(states.map(({ used }) => used)),
     limit_bytes: sum(states.map(({ limit }) => limit)),
