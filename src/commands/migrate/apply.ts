@@ -34,6 +34,7 @@ import { type Consent, consent } from '../../prompt.js';
 import type { RedisTarget } from '../../redis/target.js';
 import { audit } from '../../state/audit.js';
 import { age, countText, percentText } from '../../words.js';
+import { applyOfJobs } from './jobs.js';
 import { type AtTarget, atTarget, self, shapeFor, targetOf } from './place.js';
 import { renderApply } from './render-apply.js';
 
@@ -124,13 +125,15 @@ async function apply(context: Context, id: string, flags: Flags): Promise<void> 
   try {
     // Another process may have had it until now.
     const plan = findPlan(state, id);
-    const target = await targetOf(context, plan, flags.to);
     if (plan.state === 'rolling back')
       throw new CacheOpsError(
         'refused',
         `${id} is being rolled back`,
         `end that first: cache-ops migrate rollback ${id}`,
       );
+    if (plan.state === 'rolled back') startAnew(planFolder(state, id));
+    if (plan.kind === 'jobs') return await applyOfJobs(context, plan, { ...flags, rate });
+    const target = await targetOf(context, plan, flags.to);
     await applyTo(context, plan, target, { ...flags, rate });
   } finally {
     lock.release();
@@ -142,7 +145,6 @@ type How = Omit<Flags, 'rate'> & { rate: number | undefined };
 async function applyTo(context: Context, plan: Plan, target: RedisTarget, how: How): Promise<void> {
   const { state, now } = context;
   const folder = planFolder(state, plan.id);
-  if (plan.state === 'rolled back') startAnew(folder);
   const journal = await readJournal(folder);
   const report = await reporter(context, plan, how);
   try {

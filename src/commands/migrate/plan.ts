@@ -23,6 +23,7 @@ import { emit, emitLine } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import { describe } from '../../redis/target.js';
 import { countText } from '../../words.js';
+import { planOfJobs } from './jobs.js';
 import { atTarget, self, shapeFor, targetNamed } from './place.js';
 import { renderPlan } from './render-plan.js';
 import { sourceNamed } from './sources.js';
@@ -35,6 +36,7 @@ interface Flags {
   format?: 'ndjson' | 'json';
   maxValue?: string;
   fromPrefix?: string;
+  includeRunning?: boolean;
 }
 
 export function registerPlan(topic: Command, context: Context): void {
@@ -42,7 +44,7 @@ export function registerPlan(topic: Command, context: Context): void {
     .command('plan')
     .description('read and check the source, say what would be written, and store that as a plan')
     .requiredOption('--from <source>', 'a file, - for stdin, app:NAME, redis:NAME or postgres:NAME')
-    .requiredOption('--to <target>', 'a Redis of the configuration: redis:main')
+    .requiredOption('--to <target>', 'redis:NAME; of jobs also postgres:NAME, for pg-boss')
     .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).default('tasks'))
     .addOption(
       new Option('--chat <chat>', 'of sessions that do not say which they are').choices(CHATS),
@@ -57,6 +59,7 @@ export function registerPlan(topic: Command, context: Context): void {
       '--from-prefix <text>',
       "what the source's keys begin with (default: the target's: app:production:)",
     )
+    .option('--include-running', 'of jobs: those too that a worker has, marked in their data')
     .option('--max-value <size>', 'the largest value (default: 4mb)')
     .addHelpText(
       'after',
@@ -75,6 +78,7 @@ Examples:
   $ cache-ops migrate plan --from chats.json --to redis:main --kind sessions --chat generate
   $ cache-ops migrate plan --from app:backend --to redis:main
   $ cache-ops migrate plan --from redis:old --from-prefix app:staging: --to redis:main
+  $ cache-ops migrate plan --from jobs.json --to postgres:main --kind jobs --include-running
   $ dump-tasks | cache-ops migrate plan --from - --to redis:main --json`,
     )
     .action((flags: Flags) => plan(context, flags));
@@ -101,8 +105,8 @@ async function plan(context: Context, flags: Flags): Promise<void> {
   const config = await context.config();
   const began = now();
   const { kind } = flags;
-  if (kind === 'jobs') throw new CacheOpsError('usage', 'jobs go to a queue');
   const largest = sizeOf(flags.maxValue);
+  if (kind === 'jobs') return planOfJobs(context, flags, largest);
   const shape = shapeFor(config, kind);
   const prefix = `${config.keys.prefix}:${config.keys.environment ?? config.environment}:`;
   const options = {

@@ -20,6 +20,7 @@ import { audit } from '../../state/audit.js';
 import { openLines } from '../../state/lines.js';
 import { countText } from '../../words.js';
 import { outcomesOf } from './apply.js';
+import { rollbackOfJobs } from './jobs.js';
 import { atTarget, self, targetOf } from './place.js';
 
 interface Flags extends Consent {
@@ -87,6 +88,10 @@ async function rollback(context: Context, id: string, flags: Flags): Promise<voi
   const progress = await startProgress(context, 'Taking back');
   try {
     const plan = findPlan(state, id);
+    if (plan.kind === 'jobs') {
+      progress.stop();
+      return await rollbackOfJobs(context, id, flags);
+    }
     const target = await targetOf(context, plan, flags.to);
     const folder = planFolder(state, id);
     const before = outcomesOf(folder, plan.records);

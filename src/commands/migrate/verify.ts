@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { CacheOpsError, ExitCode } from '../../errors.js';
+import { ExitCode } from '../../errors.js';
 import { named, toBytes } from '../../keys/names.js';
 import { CHATS } from '../../migration/kinds.js';
 import { findPlan, type Plan, planFolder } from '../../migration/plan/store.js';
@@ -13,6 +13,7 @@ import { emit, emitLine } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import type { RedisTarget } from '../../redis/target.js';
 import { countText } from '../../words.js';
+import { verifyOfJobs } from './jobs.js';
 import { atTarget, shapeFor, targetOf } from './place.js';
 import { renderVerify } from './render-verify.js';
 import { sourceNamed } from './sources.js';
@@ -79,6 +80,7 @@ export interface Shown {
 
 async function verify(context: Context, id: string, flags: Flags): Promise<void> {
   const plan = findPlan(context.state, id);
+  if (plan.kind === 'jobs') return verifyOfJobs(context, plan);
   const target = await targetOf(context, plan, flags.to);
   const round = await comparer(context, plan, target, flags);
   const { result, shown } =
@@ -132,8 +134,8 @@ async function comparer(
 ): Promise<Round> {
   const { settings, now, stdout, state } = context;
   const config = await context.config();
-  if (plan.kind === 'jobs') throw new CacheOpsError('usage', 'jobs are in their queue');
   const { kind, largest_value: largest } = plan;
+  if (kind === 'jobs') throw new Error('jobs have no keys');
   const shape = shapeFor(config, kind);
   const given = flags.from ?? plan.source.given;
   const { source } = await sourceNamed(context, config, given, {
