@@ -37,6 +37,7 @@ import { age, countText, percentText } from '../../words.js';
 import { applyOfJobs } from './jobs.js';
 import { type AtTarget, atTarget, self, shapeFor, targetOf } from './place.js';
 import { renderApply } from './render-apply.js';
+import { applyToFile, isToFile } from './to-file.js';
 
 interface Flags extends Consent {
   resume?: boolean;
@@ -133,6 +134,7 @@ async function apply(context: Context, id: string, flags: Flags): Promise<void> 
       );
     if (plan.state === 'rolled back') startAnew(planFolder(state, id));
     if (plan.kind === 'jobs') return await applyOfJobs(context, plan, { ...flags, rate });
+    if (isToFile(plan)) return await applyToFile(context, plan, flags);
     const target = await targetOf(context, plan, flags.to);
     await applyTo(context, plan, target, { ...flags, rate });
   } finally {

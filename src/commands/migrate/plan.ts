@@ -24,9 +24,10 @@ import { startProgress } from '../../output/progress.js';
 import { describe } from '../../redis/target.js';
 import { countText } from '../../words.js';
 import { planOfJobs } from './jobs.js';
-import { atTarget, self, shapeFor, targetNamed } from './place.js';
+import { type AtTarget, atTarget, self, shapeFor, targetNamed } from './place.js';
 import { renderPlan } from './render-plan.js';
 import { sourceNamed } from './sources.js';
+import { fileNamed } from './to-file.js';
 
 interface Flags {
   from: string;
@@ -44,7 +45,7 @@ export function registerPlan(topic: Command, context: Context): void {
     .command('plan')
     .description('read and check the source, say what would be written, and store that as a plan')
     .requiredOption('--from <source>', 'a file, - for stdin, app:NAME, redis:NAME or postgres:NAME')
-    .requiredOption('--to <target>', 'redis:NAME; of jobs also postgres:NAME, for pg-boss')
+    .requiredOption('--to <target>', 'redis:NAME; FILE.ndjson, back again; postgres:NAME for jobs')
     .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).default('tasks'))
     .addOption(
       new Option('--chat <chat>', 'of sessions that do not say which they are').choices(CHATS),
@@ -78,6 +79,7 @@ Examples:
   $ cache-ops migrate plan --from chats.json --to redis:main --kind sessions --chat generate
   $ cache-ops migrate plan --from app:backend --to redis:main
   $ cache-ops migrate plan --from redis:old --from-prefix app:staging: --to redis:main
+  $ cache-ops migrate plan --from redis:main --to back.ndjson
   $ cache-ops migrate plan --from jobs.json --to postgres:main --kind jobs --include-running
   $ dump-tasks | cache-ops migrate plan --from - --to redis:main --json`,
     )
@@ -117,7 +119,8 @@ async function plan(context: Context, flags: Flags): Promise<void> {
     prefix: flags.fromPrefix ?? prefix,
   };
   const { source, given } = await sourceNamed(context, config, flags.from, options);
-  const target = targetNamed(config, flags.to);
+  const path = fileNamed(context, flags.to);
+  const target = path === undefined ? targetNamed(config, flags.to) : undefined;
   prunePlans(state, began);
   const id = newPlanId(kind, began);
   const folder = planFolder(state, id);
@@ -128,14 +131,14 @@ async function plan(context: Context, flags: Flags): Promise<void> {
   const most = stdout.isTTY ? ON_TERMINAL : IN_PIPE;
   let stored = false;
   try {
-    const result = await atTarget(context, target, async ({ masters, state: at, limits }) => {
+    const work = async (reached: AtTarget | undefined) => {
+      const at = reached?.state;
       const made = await makePlan({
         folder,
         source,
-        masters,
-        limits,
-        ahead_ms: at.ahead_ms,
-        look: true,
+        masters: reached?.masters,
+        limits: reached?.limits ?? { timeout: settings.timeout, signal: context.signal },
+        ahead_ms: at?.ahead_ms ?? 0,
         rules: { kind, shape, prefix: toBytes(prefix), chat: flags.chat, largest, now: began },
         onBad(bad) {
           problems[bad.problem] = (problems[bad.problem] ?? 0) + 1;
@@ -146,7 +149,7 @@ async function plan(context: Context, flags: Flags): Promise<void> {
           progress.say(`Reading the source: ${countText(entries)} entries so far`);
         },
       });
-      const ratio_after = shareWith(at, made.bytes.memory);
+      const ratio_after = at ? shareWith(at, made.bytes.memory) : null;
       const record: Plan = planSchema.parse({
         ...made,
         id,
@@ -159,15 +162,19 @@ async function plan(context: Context, flags: Flags): Promise<void> {
           again: source.again,
           fingerprint: source.fingerprint?.() ?? null,
         },
-        target: target.name,
-        address: describe(target),
-        db: masters.db,
+        target: target?.name ?? 'file',
+        address: target ? describe(target) : path,
+        db: reached?.masters.db ?? 0,
         environment: config.environment,
         prefix,
         chat: flags.chat ?? null,
         largest_value: largest,
         made_at: new Date(began).toISOString(),
-        memory: { used_bytes: at.used_bytes, limit_bytes: at.limit_bytes, ratio_after },
+        memory: {
+          used_bytes: at?.used_bytes ?? null,
+          limit_bytes: at?.limit_bytes ?? null,
+          ratio_after,
+        },
         state: 'planned',
         ended_at: null,
       });
@@ -180,7 +187,8 @@ async function plan(context: Context, flags: Flags): Promise<void> {
         too_full: ratio_after !== null && ratio_after > FULLEST,
         took_ms: now() - began,
       });
-    });
+    };
+    const result = target ? await atTarget(context, target, work) : await work(undefined);
     progress.stop();
     if (settings.json) emitLine(context, { type: 'summary', ...result });
     else await emit(context, { plan: result, shown }, renderPlan);

@@ -22,6 +22,7 @@ import { countText } from '../../words.js';
 import { outcomesOf } from './apply.js';
 import { rollbackOfJobs } from './jobs.js';
 import { atTarget, self, targetOf } from './place.js';
+import { isToFile, removeFile } from './to-file.js';
 
 interface Flags extends Consent {
   dryRun?: boolean;
@@ -91,6 +92,10 @@ async function rollback(context: Context, id: string, flags: Flags): Promise<voi
     if (plan.kind === 'jobs') {
       progress.stop();
       return await rollbackOfJobs(context, id, flags);
+    }
+    if (isToFile(plan)) {
+      progress.stop();
+      return await removeFile(context, plan, flags);
     }
     const target = await targetOf(context, plan, flags.to);
     const folder = planFolder(state, id);

@@ -17,6 +17,7 @@ import { verifyOfJobs } from './jobs.js';
 import { atTarget, shapeFor, targetOf } from './place.js';
 import { renderVerify } from './render-verify.js';
 import { sourceNamed } from './sources.js';
+import { isToFile, verifyFile } from './to-file.js';
 
 interface Flags {
   watch?: string;
@@ -81,6 +82,7 @@ export interface Shown {
 async function verify(context: Context, id: string, flags: Flags): Promise<void> {
   const plan = findPlan(context.state, id);
   if (plan.kind === 'jobs') return verifyOfJobs(context, plan);
+  if (isToFile(plan)) return verifyFile(context, plan);
   const target = await targetOf(context, plan, flags.to);
   const round = await comparer(context, plan, target, flags);
   const { result, shown } =

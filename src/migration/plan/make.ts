@@ -16,12 +16,11 @@ export interface Making {
   folder: string;
   source: Source;
   rules: Rules;
-  masters: Masters;
+  /** To be asked what it has; undefined: nobody is. */
+  masters: Masters | undefined;
   limits: Limits & { signal: AbortSignal };
   /** How far the target's clock is ahead of ours, in ms. */
   ahead_ms: number;
-  /** Is the target to be asked what it has? */
-  look: boolean;
   /** Told of every entry that cannot be moved. */
   onBad(bad: Bad): void;
   onProgress(entries: number): void;
@@ -50,7 +49,7 @@ export async function makePlan(making: Making): Promise<Made> {
   const { folder, source, rules, masters, limits, onBad, onProgress } = making;
   const badFile = openLines<Bad>(join(folder, 'bad.ndjson'));
   const marks = new EntryBytes(join(folder, 'marks.bin'));
-  const lanes = making.look ? await openLanes(masters, limits) : undefined;
+  const lanes = masters ? await openLanes(masters, limits) : undefined;
   const writer = new PlanWriter(folder);
   const tally = new Tally();
   const sayBad = (bad: Bad) => {

@@ -57,7 +57,7 @@ export async function verifyPlan(verifying: Verifying): Promise<Verified> {
       ...verifying,
       source: changes ?? source,
       folder: fresh,
-      look: false,
+      masters: undefined,
       ahead_ms: verifying.state.ahead_ms,
       onBad: () => {},
       onProgress: (reading) => verifying.onProgress({ reading }),
