@@ -3,6 +3,7 @@ import type { Bad, Entry, Past, Raw } from './entry.js';
 import { idProblem } from './ids.js';
 import { CHATS, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
 import { momentOf } from './moment.js';
+import { quickLook } from './quick.js';
 import { firstAt, type Path, type Shape, valueAt } from './shape.js';
 import { elementsOf, onOneLine, type Span, spanAt } from './spans.js';
 
@@ -15,6 +16,8 @@ export interface Rules {
   /** The chat of sessions that do not say theirs. */
   chat?: (typeof CHATS)[number] | undefined;
   largest?: number | undefined;
+  /** Tasks in the estate's own shape: most of them can be read without JSON.parse. */
+  plain?: boolean;
   now: number;
 }
 
@@ -27,6 +30,10 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
   const { kind, shape, largest = LARGEST_VALUE } = rules;
   if (text.length > largest + ENVELOPE)
     return bad(place, 'too_large', sizeOf(text.length, largest));
+  if (raw.ascii && rules.plain) {
+    const entry = judgeQuickly(raw, rules);
+    if (entry) return entry;
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(decoded(raw));
@@ -80,6 +87,16 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
   const name = `${segment}:${owner.user}:${owner.id}`;
   const key = rules.prefix + (PLAIN.test(name) ? name : Buffer.from(name).toString('latin1'));
   return { place, key, value, moment, ttl_ms };
+}
+
+/** The entry of a plain line; undefined where it is not plain, or anything is wrong with it. */
+function judgeQuickly({ place, text }: Raw, { prefix, largest = LARGEST_VALUE }: Rules) {
+  const found = text.length <= largest ? quickLook(text) : undefined;
+  if (!found || idProblem('user', found.user) || idProblem('task', found.id)) return undefined;
+  const moment = found.updatedAt === undefined ? Number.NaN : momentOf(found.updatedAt);
+  if (found.updatedAt !== undefined && Number.isNaN(moment)) return undefined;
+  const key = `${prefix}task:import:${found.user}:${found.id}`;
+  return { place, key, value: text, moment, ttl_ms: TTL.tasks.usual };
 }
 
 /** What is in an envelope counts before what stands on it. */

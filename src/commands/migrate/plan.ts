@@ -139,7 +139,10 @@ async function plan(context: Context, flags: Flags): Promise<void> {
         masters: reached?.masters,
         limits: reached?.limits ?? { timeout: settings.timeout, signal: context.signal },
         ahead_ms: at?.ahead_ms ?? 0,
-        rules: { kind, shape, prefix: toBytes(prefix), chat: flags.chat, largest, now: began },
+        rules: {
+          ...{ kind, shape, prefix: toBytes(prefix), chat: flags.chat, largest, now: began },
+          plain: kind === 'tasks' && config.migration.tasks === undefined,
+        },
         onBad(bad) {
           problems[bad.problem] = (problems[bad.problem] ?? 0) + 1;
           if (shown.length < most) shown.push(bad);
