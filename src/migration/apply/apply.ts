@@ -93,7 +93,11 @@ export async function* applyPlan(applying: Applying): AsyncGenerator<Step> {
       }
       underway.push(send(lanes, chunk, marks, applying));
       // At a rate there is time to tell of one before the next is due.
-      while (underway.length >= (rate ? 1 : WINDOW)) yield await end();
+      while (underway.length >= (rate ? 1 : WINDOW)) {
+        const step = await end();
+        yield step;
+        reader.release(step.chunk);
+      }
     }
     while (underway.length > 0) yield await end();
     await journal.sync();

@@ -268,11 +268,15 @@ export function hashOf(key: string): [number, number] {
   return [one >>> 0, two >>> 0];
 }
 
+/** Most chunks fit. */
+const POOLED = CHUNK_BYTES + 256 * 1024;
+
 /** Reads a plan's entries from an entry on, chunk by chunk. */
 export class PlanReader {
   readonly count: number;
   readonly #commandsFile: number;
   readonly #entriesFile: number;
+  readonly #free: ArrayBuffer[] = [];
 
   constructor(folder: string) {
     const paths = files(folder);
@@ -296,11 +300,22 @@ export class PlanReader {
         records.readUInt32LE(count * RECORD + AT.length);
       count += 1;
     }
-    const commands = Buffer.allocUnsafe(length);
+    const commands = this.#buffer(length);
     readAll(this.#commandsFile, commands, start);
     const chunk = new Chunk(first, count, commands, records.subarray(0, count * RECORD));
     chunk.verify();
     return chunk;
+  }
+
+  /** The chunk is in no more use: its memory, which is outside of V8's heap, is taken for another one. */
+  release({ commands }: Chunk): void {
+    const memory = commands.buffer as ArrayBuffer;
+    if (memory.byteLength === POOLED && this.#free.length < 8) this.#free.push(memory);
+  }
+
+  #buffer(length: number): Buffer {
+    if (length > POOLED || length < POOLED / 16) return Buffer.allocUnsafeSlow(length);
+    return Buffer.from(this.#free.pop() ?? new ArrayBuffer(POOLED), 0, length);
   }
 
   /** Records only, without the commands: what is asked of them must not touch `commands`. */

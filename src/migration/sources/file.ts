@@ -1,4 +1,5 @@
 import { createReadStream, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { CacheOpsError, messageOf } from '../../errors.js';
@@ -27,12 +28,35 @@ export function fileSource(path: string, options: FileOptions): Source {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat) throw new CacheOpsError('not_found', `there is no file ${path}`);
   if (stat.isDirectory()) throw new CacheOpsError('usage', `${path} is a folder`);
-  return streamSource(`file ${basename(path)}`, options, {
+  const description = `file ${basename(path)}`;
+  const source = streamSource(description, options, {
     format: options.format ?? formatOfName(path),
     // A named pipe can be read once.
     again: stat.isFile(),
     open: () => createReadStream(path, { highWaterMark: PIECE }),
   });
+  return { ...source, sum: (signal) => sumOf(path, description, signal) };
+}
+
+/** Into one and the same memory: a stream would take new memory for every piece. */
+async function sumOf(path: string, description: string, signal: AbortSignal): Promise<string> {
+  const file = await open(path).catch((error) => {
+    throw new CacheOpsError('usage', `${description}: ${messageOf(error)}`);
+  });
+  try {
+    const piece = Buffer.allocUnsafeSlow(PIECE);
+    let sum = 0;
+    let length = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(piece, 0, PIECE);
+      if (bytesRead === 0) return `${length}:${sum}`;
+      sum = crc32(piece.subarray(0, bytesRead), sum);
+      length += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** What another program writes into a pipe. */
@@ -78,10 +102,6 @@ function streamSource(
     unit: format === 'json' ? 'entry' : 'line',
     again,
     fingerprint,
-    async sum(signal) {
-      for await (const _ of pieces(signal));
-      return fingerprint();
-    },
     async *read(signal) {
       const all = pieces(signal);
       const first = await all.next();

@@ -1,6 +1,7 @@
 import { CacheOpsError, messageOf } from '../../errors.js';
 import type { Masters } from '../../keys/masters.js';
 import { type Channel, type Limits, openChannel, TimeoutError } from '../../redis/channel.js';
+import { ProtocolError, ReplyError } from '../../redis/resp.js';
 import { type Reader, ReplyStream } from '../../redis/scan/stream.js';
 import type { Chunk } from '../plan/files.js';
 import { slotOf } from './slots.js';
@@ -15,9 +16,10 @@ export class Lane {
   constructor(
     readonly channel: Channel,
     timeout: number,
+    name: string,
   ) {
     const fail = (error: Error) => {
-      this.#failure ??= error;
+      this.#failure ??= inWords(name, error);
       for (const reject of this.#waiting) reject(this.#failure);
       this.#waiting.clear();
     };
@@ -51,6 +53,13 @@ export class Lane {
   }
 }
 
+/** What a broken connection (ECONNRESET as well as a close) or a refusing server says, for the operator. */
+function inWords(name: string, error: Error): Error {
+  if (error instanceof CacheOpsError || error instanceof ProtocolError) return error;
+  const refused = error instanceof ReplyError && /^(OOM|NOPERM)/.test(error.message);
+  return new CacheOpsError(refused ? 'refused' : 'connect', `${name}: ${messageOf(error)}`);
+}
+
 /** Some entries of a chunk that belong to one master, in their order. */
 export interface Load {
   lane: Lane;
@@ -73,7 +82,7 @@ export async function openLanes(masters: Masters, limits: Limits): Promise<Lanes
   };
   try {
     for (const { access } of masters.nodes)
-      opened.push(new Lane(await openChannel(access, limits), limits.timeout));
+      opened.push(new Lane(await openChannel(access, limits), limits.timeout, masters.target));
     const owners = opened.length > 1 ? await ownersOf(masters) : undefined;
     return {
       all: opened,

@@ -64,7 +64,7 @@ export interface Compared {
   position: number;
 }
 
-const WINDOW = 4;
+const WINDOW = 2;
 /** A time of expiry that is further off than this is told, in ms. */
 const TTL_TOLERANCE = 2_000;
 
@@ -85,7 +85,10 @@ export async function* compareAll(comparing: Comparing): AsyncGenerator<Compared
       position += chunk.count;
       const of = (file: EntryBytes) => file.read(chunk.first, chunk.count);
       const compared = compare(lanes, chunk, of(marks), of(outcomes), comparing);
-      compared.catch(() => {});
+      compared.then(
+        () => reader.release(chunk),
+        () => {},
+      );
       underway.push(compared);
       if (underway.length >= WINDOW) yield (await underway.shift()) as Compared;
     }
