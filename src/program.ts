@@ -94,6 +94,11 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./commands/rollout.js'),
   },
   {
+    name: 'migrate',
+    summary: 'move task status, sessions and jobs from memory to Redis, and back',
+    load: () => import('./commands/migrate.js'),
+  },
+  {
     name: 'sandbox',
     summary: 'a throwaway estate with real servers on this machine',
     load: () => import('./commands/sandbox.js'),

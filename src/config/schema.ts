@@ -233,6 +233,52 @@ const keyRule = z
 export const ruleEntry = z.looseObject({});
 export const sinkEntry = z.looseObject({});
 
+const pointer = (description: string) =>
+  z.optional(
+    z
+      .string()
+      .check(z.regex(/^\//, 'expected a JSON pointer such as /user'), z.describe(description)),
+  );
+
+/** Where an entry of a source has what a migration needs, where it is not where the estate's own have it. */
+const mapping = z.strictObject({
+  id: pointer('the task, session or job'),
+  user: pointer('whose it is'),
+  status: pointer('text'),
+  updatedAt: pointer('when it was changed last: ISO, or seconds or ms since 1970'),
+  expiresAt: pointer('when it expires'),
+  ttl: pointer('how long it lives, in seconds'),
+  chat: pointer('generate, optimize or search'),
+  messages: pointer('the messages of a session, the newest last'),
+  value: pointer('the object that is stored; the whole entry where it is left out'),
+  queue: pointer('the queue of a job'),
+  name: pointer('the name of a job'),
+  data: pointer('the data of a job'),
+  priority: pointer('the priority of a job'),
+  runAt: pointer('when a job is to run'),
+});
+
+/** A route of an application that gives its state page by page. */
+const migrationSource = z.strictObject({
+  url: urlText('http:', 'https:'),
+  token: z.optional(text('sent as "Authorization: Bearer ..."')),
+  entries: z._default(z.string().check(z.regex(/^\//)), '/entries'),
+  next: z._default(
+    z.string().check(z.regex(/^\//), z.describe('cursor of the next page')),
+    '/next',
+  ),
+  changes: z.optional(
+    urlText('http:', 'https:').check(z.describe('a route that gives what has changed since')),
+  ),
+});
+
+const migration = z.strictObject({
+  tasks: z.optional(mapping),
+  sessions: z.optional(mapping),
+  jobs: z.optional(mapping),
+  sources: z._default(z.record(name, migrationSource), {}),
+});
+
 const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),
   group_wait: z._default(
@@ -269,6 +315,7 @@ export const configSchema = z
       { prefix: 'cache-ops', rules: [] },
     ),
     alerts: z.optional(alerts),
+    migration: z._default(migration, { sources: {} }),
     health: z._default(
       z.strictObject({
         sample: z._default(durationText.check(z.describe('over which rates are measured')), 1_000),

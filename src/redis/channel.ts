@@ -112,9 +112,9 @@ export class Channel {
   /**
    * From here on the replies are the taker's to read, and nothing bounds them: for hot paths, where a
    * promise for each reply costs more than the reply. What the taker throws ends the connection.
-   * Returns what writes bytes, one latin1 character each.
+   * Returns what writes bytes, as they are or one latin1 character each.
    */
-  handOver(taker: ByteTaker): (bytes: string) => void {
+  handOver(taker: ByteTaker): (bytes: string | Buffer) => void {
     if (this.#failure) throw this.#failure;
     this.#taker = taker;
     return (bytes) => this.#socket.write(bytes, 'latin1');

@@ -71,7 +71,11 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
       keyPrefix,
       owner: instance,
     }),
-    tasks: new TaskStore(storesFor(settings.tasks, 'task:import:')),
+    // With the routes for a migration, status can be moved while the service runs.
+    tasks: new TaskStore({
+      mode: settings.tasks,
+      ...storesFor(settings.exportToken && link ? 'both' : settings.tasks, 'task:import:'),
+    }),
     sessions: new SessionStore(storesFor(settings.sessions, 'chat:')),
     limiter: perMinute > 0 ? new RateLimiter(counters, perMinute) : undefined,
     executions: link && new Executions(link.client, { keyPrefix, owner: instance }),

@@ -1,6 +1,7 @@
 import { limited } from './http/limited.js';
 import { cacheRoutes } from './http/routes/cache.js';
 import { executionRoutes } from './http/routes/executions.js';
+import { exportRoutes } from './http/routes/export.js';
 import { healthRoutes } from './http/routes/health.js';
 import { screeningRoutes } from './http/routes/screening.js';
 import { sessionRoutes } from './http/routes/sessions.js';
@@ -45,8 +46,12 @@ export async function startService(
     instance: settings.instance,
     uptime_s: Math.round((performance.now() - started) / 10) / 100,
   });
-  const routes = { ...healthRoutes(health), ...routesOf(parts, metrics, onError) };
-  const { host, port, apiToken } = settings;
+  const { host, port, apiToken, exportToken } = settings;
+  const routes = {
+    ...healthRoutes(health),
+    ...routesOf(parts, metrics, onError),
+    ...(exportToken && exportRoutes(parts.tasks, exportToken)),
+  };
   try {
     const http = await listen(routes, {
       host,

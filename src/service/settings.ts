@@ -29,6 +29,8 @@ export interface Settings {
   /** 0 asks for any free port. */
   port: number;
   instance: string;
+  /** Opens the routes that give task status to a migration. Absent: there are none. */
+  exportToken?: string;
 }
 
 /** Where one kind of state is: `both` while it moves to Redis. */
@@ -97,6 +99,7 @@ const schema = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: number(0, 65_535).default(0),
   INSTANCE_ID: segment.optional(),
+  EXPORT_TOKEN: z.string().min(16).max(1_000).optional(),
 });
 
 /**
@@ -129,9 +132,11 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
   );
   const limits = has && vars.REDIS_RATE_LIMIT_ENABLED ? 'redis' : 'memory';
   // Stage 0 of the rollout: a Redis that nothing is to use is left alone.
-  const isUsed = [cacheType, tasks, sessions, limits, vars.QUEUE_TYPE].some(
-    (store) => store === 'redis' || store === 'both',
-  );
+  const isUsed =
+    vars.EXPORT_TOKEN !== undefined ||
+    [cacheType, tasks, sessions, limits, vars.QUEUE_TYPE].some(
+      (store) => store === 'redis' || store === 'both',
+    );
   return {
     cacheType,
     twoLevel: vars.CACHE_TWO_LEVEL && cacheType === 'redis',
@@ -151,6 +156,7 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
     host: vars.HOST,
     port: vars.PORT,
     instance: vars.INSTANCE_ID ?? defaults.instance,
+    ...(vars.EXPORT_TOKEN && { exportToken: vars.EXPORT_TOKEN }),
   };
 }
 

@@ -100,8 +100,13 @@ function sums(outcomes: readonly Reported[]) {
   return { counts, in_doubt: outcomes.filter(({ in_doubt }) => in_doubt).length };
 }
 
-/** Waits until so many keys are due at the rate, or the signal is aborted. */
-async function due(began: number, keys: number, rate: number | undefined, signal: AbortSignal) {
+/** Waits until so many are due at a rate a second, or the signal is aborted; `began` is of performance.now. */
+export async function due(
+  began: number,
+  keys: number,
+  rate: number | undefined,
+  signal: AbortSignal,
+) {
   const wait = rate ? began + (keys / rate) * 1_000 - performance.now() : 0;
   if (wait > 0) await sleep(wait, undefined, { signal }).catch(() => {});
 }

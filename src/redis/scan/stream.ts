@@ -12,7 +12,7 @@ export interface Reader {
  */
 export class ReplyStream {
   readonly #bytes = new Bytes();
-  readonly #write: (bytes: string) => void;
+  readonly #write: (bytes: string | Buffer) => void;
   #readers: Reader[] = [];
   #next = 0;
   /** When bytes last came or were first awaited (performance.now). */
@@ -40,7 +40,7 @@ export class ReplyStream {
   }
 
   /** Writes commands; `readers` take their replies. */
-  write(commands: string, ...readers: Reader[]): void {
+  write(commands: string | Buffer, ...readers: Reader[]): void {
     if (this.pending === 0) this.heard = performance.now();
     this.#readers.push(...readers);
     this.#write(commands);
@@ -82,6 +82,9 @@ const [CR, DOLLAR, STAR, MINUS, COLON, ZERO] = Buffer.from('\r$*-:0') as unknown
 export class Bytes {
   buffer: Buffer = Buffer.alloc(0);
   at = 0;
+  /** Where `bulkInPlace` has found a string. */
+  from = 0;
+  to = 0;
   #parts: Buffer[] = [];
   #length = 0;
   /** Below this length another look is of no use: a value of 1 MB is put together once. */
@@ -164,6 +167,28 @@ export class Bytes {
     }
     this.at = from + length + 2;
     return this.buffer.toString('latin1', from, from + length);
+  }
+
+  /**
+   * A bulk string where it lies, `from` to `to` of `buffer`, without a copy: true, or false for one that
+   * is not there (nil). Undefined when bytes are missing.
+   */
+  bulkInPlace(): boolean | undefined {
+    const start = this.at;
+    if (start >= this.buffer.length) return undefined;
+    if (this.kind() !== DOLLAR) throw this.notExpected();
+    const length = this.number();
+    if (length === undefined) return undefined;
+    if (length < 0) return false;
+    this.from = this.at;
+    this.to = this.at + length;
+    if (this.buffer.length < this.to + 2) {
+      this.#needed = this.to + 2 - start;
+      this.at = start;
+      return undefined;
+    }
+    this.at = this.to + 2;
+    return true;
   }
 
   notExpected(): ProtocolError {

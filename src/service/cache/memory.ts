@@ -95,6 +95,11 @@ export class MemoryCache implements Cache {
     return entry && { json: entry.json, leftMs: Math.ceil(entry.expiresAt - this.#now()) };
   }
 
+  /** The keys of all live entries, sorted: an order that reads and writes do not change. */
+  keys(): string[] {
+    return [...this.#entries.keys()].filter((key) => this.#live(key)).sort();
+  }
+
   /** Drops what has expired. */
   sweep(): void {
     for (const key of this.#entries.keys()) this.#live(key);
