@@ -4,8 +4,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { alertDemo } from './demo/alert.mjs';
+import { migrationDemo } from './demo/migration.mjs';
 
-/** The command lines, in order. Later parts add theirs here. */
+/** Command lines, in order, some with the exit code that is right for them; and what takes more than one. */
 const STEPS = [
   'sandbox up',
   'health --sandbox',
@@ -18,6 +20,10 @@ const STEPS = [
   'queue retry --error /ETIMEDOUT/ --dry-run --sandbox',
   'queue retry --error /ETIMEDOUT/ --yes --sandbox',
   'queue ls --sandbox',
+  ['doctor --sandbox', 3],
+  'load --writes 500 --reads 2000 --yes --sandbox',
+  alertDemo,
+  migrationDemo,
 ];
 
 const DOWN = 'sandbox down';
@@ -43,7 +49,7 @@ function run(line) {
     const child = spawn(process.execPath, [bin, ...line.split(' ')], {
       stdio: 'inherit',
       detached: true,
-      env: { ...process.env, XDG_STATE_HOME: folder },
+      env,
     });
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(code ?? signal));
@@ -52,11 +58,16 @@ function run(line) {
   });
 }
 
+const env = { ...process.env, XDG_STATE_HOME: folder };
+const show = (text) => process.stdout.write(`${text}\n`);
+
 let failure;
-for (const line of STEPS) {
-  const code = await run(line);
-  if (code === 0 && !interrupted) continue;
-  failure = interrupted ? `interrupted in "${line}"` : `"${line}" ended with ${code}`;
+for (const entry of STEPS) {
+  const [what, expected = 0] = [entry].flat();
+  const code = typeof what === 'string' ? await run(what) : await what({ bin, env, show, run });
+  if (code === expected && !interrupted) continue;
+  const name = typeof what === 'string' ? what : what.name;
+  failure = interrupted ? `interrupted in "${name}"` : `"${name}" ended with ${code}`;
   break;
 }
 const down = await run(DOWN);
