@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
-import { configSchema, control, postgres, redis, redisFields } from './schema.js';
+import { control } from './control.js';
+import { configSchema, postgres, redis, redisFields } from './schema.js';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 

@@ -1,11 +1,21 @@
+import type { Effect } from './drivers/driver.js';
+import type { CallWitness } from './witnesses/witness.js';
+
 /** A drill as data: what must hold before, what is broken, what must be seen, and how long it may take. */
 export interface Experiment {
   name: string;
   summary: string;
+  effect: Effect;
   /** The mode applications are in before and after. */
   steady: 'redis';
-  /** The mode they must be in while the fault lasts. */
-  degraded: 'memory';
+  /** The mode they must be in while the fault lasts; with `either` they may also go on in redis mode. */
+  degraded: 'memory' | 'either';
+  /** Whether the target must be seen not to answer. */
+  outage: boolean;
+  /** What is done to the target and its end, in words: `Stop`, `stopping`, `is stopped`, `starting`. */
+  words: { ask: string; breaking: string; broken: string; mending: string };
+  /** What is held against how it was before. */
+  witnesses: readonly CallWitness[];
   limits: Limits;
 }
 

@@ -1,6 +1,6 @@
 import type { Sample } from './observer.js';
 
-/** When what happened, in ms since the observation began; undefined when it never did. */
+/** When what happened, in ms since the drill began; undefined when it never did. */
 export interface Marks {
   injected?: number | undefined;
   restoring?: number | undefined;
@@ -13,6 +13,10 @@ export interface Expectations {
   /** Limits in ms for degrading and recovering. */
   maxDegrade: number;
   maxRecover: number;
+  /** What is right while the fault lasts: memory mode, or any mode that serves. */
+  degraded: 'memory' | 'either';
+  /** Whether the target must be seen not to answer. */
+  outage: boolean;
 }
 
 /** What the drill measured of one application. Times in ms; null when it never came to that. */
@@ -40,7 +44,8 @@ export interface Verdict {
 
 /**
  * Judges the samples: health alone is not believed. An application passes when it went redis >
- * memory > redis exactly once, in time, and every request was answered rightly all along.
+ * memory > redis exactly once, in time, and every request was answered rightly all along. Where it
+ * may go on in redis mode it need not have left it.
  */
 export function judge(samples: readonly Sample[], marks: Marks, expected: Expectations): Verdict {
   const results = expected.applications.map((name) =>
@@ -53,9 +58,9 @@ export function judge(samples: readonly Sample[], marks: Marks, expected: Expect
   );
   const outage = outageOf(samples);
   const reasons = results.flatMap(({ reasons }) => reasons);
-  if (marks.injected !== undefined && outage === null)
+  if (expected.outage && marks.injected !== undefined && outage === null)
     reasons.unshift(
-      'the target answered all along: it was not stopped, or something else started it at once',
+      'the target answered all along: it was not broken, or something else mended it at once',
     );
   return {
     passed: reasons.length === 0,
@@ -113,13 +118,14 @@ function reasonsOf(
   failures: Sample[],
   { settledFrom, restoring }: { settledFrom: number | undefined; restoring: number },
   samples: Sample[],
-  { maxDegrade, maxRecover }: Expectations,
+  { maxDegrade, maxRecover, degraded }: Expectations,
 ): string[] {
   const { application, degrade_ms, recover_ms, transitions } = measured;
   const reasons: string[] = [];
   const say = (text: string) => reasons.push(`${application}: ${text}`);
-  if (degrade_ms === null) say('never reported memory mode');
-  else if (degrade_ms > maxDegrade)
+  if (degrade_ms === null) {
+    if (degraded === 'memory') say('never reported memory mode');
+  } else if (degrade_ms > maxDegrade)
     say(`took ${degrade_ms} ms to report memory mode, more than ${maxDegrade} ms`);
   if (settledFrom !== undefined) {
     const served = samples.filter(

@@ -17,7 +17,9 @@ export interface EstateOptions {
   start?: (real: string) => string;
   /** Lines of configuration at the top. */
   head?: string;
-  control?: 'process' | 'command' | 'none';
+  control?: 'process' | 'command' | 'none' | { yaml: string };
+  /** More lines of redis.conf. */
+  config?: string[];
 }
 
 /** A Redis that a drill may stop, applications on it, a configuration, and a state folder of its own. */
@@ -27,8 +29,9 @@ export async function startEstate({
   start,
   head = '',
   control = 'process',
+  config = [],
 }: EstateOptions = {}) {
-  const redis = await startRedis({ password: 'pass word', aof });
+  const redis = await startRedis({ password: 'pass word', aof, config });
   const folder = mkdtempSync(join(tmpdir(), 'cache-ops-drill-'));
   const env = {
     XDG_STATE_HOME: join(folder, 'state'),
@@ -63,7 +66,7 @@ export async function startEstate({
       '  main:',
       `    url: redis://127.0.0.1:${redis.port}`,
       '    password: ${REDIS_SECRET}',
-      controls[control],
+      typeof control === 'string' ? controls[control] : `    control: ${control.yaml}`,
       'applications:',
       ...urls.flatMap((url, index) => [
         `  app-${index + 1}:`,
@@ -108,6 +111,37 @@ export async function startEstate({
       const client = new Redis(redis.port, '127.0.0.1', { password: 'pass word' });
       await client.set(key, value);
       client.disconnect();
+    },
+    /** Every setting, every user, and what the keys hold, to see that all is as before; the failure when there is no answer. */
+    async fingerprint(timeout = 5_000): Promise<string> {
+      const client = new Redis(redis.port, '127.0.0.1', {
+        password: 'pass word',
+        lazyConnect: true,
+        retryStrategy: () => null,
+        disconnectTimeout: 50,
+        enableReadyCheck: false,
+        commandTimeout: timeout,
+      });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        const answers = [
+          // The order is another in every process.
+          pairs(await client.config('GET', '*')).sort(),
+          await client.call('ACL', 'LIST'),
+          await client.dump('mine'),
+          // Canaries of a killed drill end by themselves.
+          await client.eval(
+            "local left = {} for _, key in ipairs(redis.call('KEYS', '*drill*')) do if redis.call('TTL', key) == -1 then left[#left + 1] = key end end return left",
+            0,
+          ),
+        ];
+        return JSON.stringify(answers);
+      } catch (error) {
+        return String(error);
+      } finally {
+        client.disconnect();
+      }
     },
     async stop(): Promise<void> {
       await liar?.stop();
@@ -154,6 +188,11 @@ function spawnCli(
     killGroup: (signal: NodeJS.Signals) => process.kill(-(child.pid as number), signal),
     says: (word: string) => until(() => output.includes(word), { timeout: 20_000 }),
   };
+}
+
+function pairs(list: unknown): string[] {
+  const flat = list as string[];
+  return flat.flatMap((name, at) => (at % 2 === 0 ? [`${name} ${flat[at + 1]}`] : []));
 }
 
 /** The last line of a drill's output: its report. */

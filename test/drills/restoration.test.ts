@@ -63,8 +63,8 @@ describe('a drill whose command line is killed in the middle', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(lines.map(({ action, target, result }) => [action, target, result])).toEqual([
-      ['redis-down: stop', 'main', 'stopped'],
-      ['redis-down: start', 'main', 'started: pipe closed'],
+      ['redis-down: break', 'main', 'broken'],
+      ['redis-down: restore', 'main', 'restored: pipe closed'],
     ]);
   });
 
@@ -141,7 +141,7 @@ describe('a drill whose watchdog is killed', () => {
     await drill.ended;
     expect(await estate.answers()).toBe(false);
     expect((await estate.run(['drill', 'list'])).stderr).toMatch(
-      /a drill is open: redis-down has stopped main/,
+      /a drill is open: redis-down has broken main/,
     );
     const status = await estate.run(['drill', 'status']);
     expect(status.stdout).toContain('orphaned');

@@ -2,7 +2,13 @@ import { expect, it } from 'vitest';
 import type { Sample } from '../../src/drills/observer.js';
 import { judge } from '../../src/drills/verdict.js';
 
-const expected = { applications: ['app'], maxDegrade: 1_000, maxRecover: 1_000 };
+const expected = {
+  applications: ['app'],
+  maxDegrade: 1_000,
+  maxRecover: 1_000,
+  degraded: 'memory' as const,
+  outage: true,
+};
 const marks = { injected: 1_000, restoring: 3_000, restored: 3_100, end: 5_000 };
 
 /** A good run, one sample of each kind every 100 ms; `change` spoils it. */
@@ -95,6 +101,6 @@ it('says when the target was never away', () => {
     expected,
   );
   expect(verdict.reasons).toEqual([
-    'the target answered all along: it was not stopped, or something else started it at once',
+    'the target answered all along: it was not broken, or something else mended it at once',
   ]);
 });

@@ -1,4 +1,5 @@
 import type { Plan } from '../../drills/engine.js';
+import { inWords } from '../../drills/faults/act.js';
 import type { DrillEvent, Report } from '../../drills/record.js';
 import type { Block } from '../../output/blocks.js';
 import { count, ms, percent, printable } from '../../output/format.js';
@@ -7,15 +8,15 @@ import { wrap } from '../../output/wrap.js';
 
 /** What `--dry-run` says: everything that the drill would do to the target. */
 export function preview({ experiment, prepared, applications, environment }: Plan) {
-  const { stop, start } = prepared.fault;
+  const { breaks, mends } = inWords(prepared.fault);
   return {
     drill: experiment.name,
     target: prepared.target.name,
     address: prepared.address,
     environment,
     persistence: prepared.persistence ?? null,
-    stop: 'command' in stop ? stop.command : `SIGTERM to process ${stop.pid}`,
-    start,
+    break: breaks,
+    mend: mends,
     applications: applications.map(({ name }) => name),
     limits: experiment.limits,
   };
@@ -29,11 +30,11 @@ export function renderPreview(plan: ReturnType<typeof preview>): Block[] {
         rows: [
           ['drill', plan.drill],
           ['target', `${plan.target} (${plan.address}), ${plan.environment}`],
-          ['stop', plan.stop],
-          ['start', plan.start],
+          ['break', plan.break],
+          ['mend', plan.mend],
           ['data kept by', plan.persistence ?? 'NOTHING'],
           ['applications', plan.applications.join(', ')],
-          ['down for about', ms(plan.limits.hold)],
+          ['broken for about', ms(plan.limits.hold)],
           ['back at the latest after', ms(plan.limits.deadline)],
         ],
       },

@@ -6,8 +6,9 @@ import type { Config } from '../../config/load.js';
 import { nearest } from '../../config/nearest.js';
 import { parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { type Plan, runDrill } from '../../drills/engine.js';
+import { newId, type Plan, runDrill } from '../../drills/engine.js';
 import type { Experiment, Limits } from '../../drills/experiment.js';
+import { inWords } from '../../drills/faults/act.js';
 import { markdown } from '../../drills/markdown.js';
 import { type Report, storeReport } from '../../drills/record.js';
 import { prepare } from '../../drills/subject.js';
@@ -40,7 +41,7 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
     .option('--app <name...>', 'applications to watch (default: all that use the target)')
     .option(
       '--hold <duration>',
-      `how long it stays down after the applications have degraded ${byDefault('hold')}`,
+      `how long it stays broken after the applications have degraded ${byDefault('hold')}`,
     )
     .option(
       '--max-degrade <duration>',
@@ -54,7 +55,7 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
       '--deadline <duration>',
       `the watchdog restores after this, whatever happens ${byDefault('deadline')}`,
     )
-    .option('--allow-data-loss', 'also stop a Redis without persistence')
+    .option('--allow-data-loss', 'also break a Redis without persistence')
     .option('--markdown <file>', 'write the report as Markdown')
     .option('--junit <file>', 'write the report as JUnit XML')
     .option('--dry-run', 'say what would be done, and do nothing')
@@ -67,7 +68,7 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
       const where = `${prepared.target.name} (${prepared.address})`;
       await consent(
         context,
-        `Stop Redis ${where} for about ${plan.experiment.limits.hold / 1_000} s?`,
+        `${experiment.words.ask} ${where} for about ${plan.experiment.limits.hold / 1_000} s?`,
         prepared.target.name,
         flags,
       );
@@ -76,7 +77,7 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
         throw new CacheOpsError(
           'not_restored',
           `Redis ${where} is NOT restored: ${report.reasons[0]}`,
-          `cache-ops drill restore; by hand: ${prepared.fault.start}`,
+          `cache-ops drill restore; by hand: ${inWords(prepared.fault).mends}`,
         );
       }
       if (report.verdict !== 'passed') context.exitCode = ExitCode.bad;
@@ -103,6 +104,7 @@ async function planDrill(
   const { timeout } = context.settings;
   const prepared = await prepare(
     target,
+    { ...experiment, limits },
     { ...context, config },
     { timeout, signal: context.signal },
   );
@@ -114,6 +116,7 @@ async function planDrill(
     );
   }
   return {
+    id: newId(context.now()),
     experiment: { ...experiment, limits },
     prepared,
     applications,

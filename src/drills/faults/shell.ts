@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { type Environment, withDotEnv } from '../../config/environment.js';
-import { CacheOpsError } from '../../errors.js';
 
 export interface ShellOptions {
   cwd: string;
@@ -55,30 +54,4 @@ export async function runShell(
     throw new Error(
       `"${command}" ${typeof code === 'number' ? `ended with exit code ${code}` : code}`,
     );
-}
-
-/** Checks a command without running it: its syntax, and that its program is there. */
-export async function rehearseShell(command: string, options: ShellOptions): Promise<void> {
-  const check = (text: string) =>
-    runShell(text, options, 5_000).then(
-      () => true,
-      () => false,
-    );
-  const quoted = `'${command.replaceAll("'", "'\\''")}'`;
-  if (!(await check(`sh -n -c ${quoted}`))) {
-    throw new CacheOpsError(
-      'refused',
-      `the command "${command}" is not valid shell`,
-      'correct it under control in the configuration',
-    );
-  }
-  const [program = ''] = command.trim().split(/\s+/);
-  // Only a plain word can be looked up; `cd x && ...` or `VAR=1 ...` is left to the shell.
-  if (/^[\w./-]+$/.test(program) && !(await check(`command -v ${program}`))) {
-    throw new CacheOpsError(
-      'refused',
-      `the program "${program}" of the command "${command}" is not there`,
-      'the drill could not restore what it stops',
-    );
-  }
 }

@@ -1,25 +1,15 @@
-import { type Application, deleteKey, readKey, writeKey } from '../applications/client.js';
-import { CacheOpsError, messageOf } from '../errors.js';
-import { type Limits, openChannel } from '../redis/channel.js';
-import { ReplyError } from '../redis/resp.js';
-import type { Access } from '../redis/target.js';
-
-/** Values written before the drill that must be there after it. */
-export interface Canary {
-  /** Whether each is still there: reasons for those that are not. */
-  check(limits: Limits): Promise<string[]>;
-  remove(limits: Limits): Promise<void>;
-}
+import { deleteKey, readKey, writeKey } from '../../applications/client.js';
+import { CacheOpsError, messageOf } from '../../errors.js';
+import { type Limits, openChannel } from '../../redis/channel.js';
+import { ReplyError } from '../../redis/resp.js';
+import type { Access } from '../../redis/target.js';
+import type { CallWitness } from './witness.js';
 
 const TTL = 3_600;
 
-/** Writes one value through each application and one straight into Redis. */
-export async function releaseCanary(
-  key: string,
-  access: Access,
-  applications: readonly Application[],
-  limits: Limits,
-): Promise<Canary> {
+/** Values written before the drill that must be there after it: one through each application, one straight into Redis. */
+export const releaseCanary: CallWitness = async ({ access, applications, prefix }, limits) => {
+  const key = `${prefix}:canary`;
   const value = `canary ${key}`;
   const direct = await writeDirectly(access, key, value, limits);
   const through = key.replaceAll(':', '-');
@@ -29,14 +19,14 @@ export async function releaseCanary(
       throw new CacheOpsError(
         'refused',
         `${application.name} cannot write before the drill: ${written.error}`,
-        'nothing was stopped',
+        'nothing was broken',
       );
     const read = await readKey(application, through, value, limits);
     if (!read.ok)
       throw new CacheOpsError(
         'refused',
         `${application.name} cannot read before the drill: ${read.error}`,
-        'nothing was stopped',
+        'nothing was broken',
       );
   }
   return {
@@ -51,7 +41,7 @@ export async function releaseCanary(
             `${application.name}: the canary written before the drill cannot be read: ${answer.error}`,
           );
       }
-      return reasons;
+      return { problems: reasons, says: 'the canary is intact' };
     },
     async remove(now) {
       await Promise.allSettled([
@@ -60,7 +50,7 @@ export async function releaseCanary(
       ]);
     },
   };
-}
+};
 
 /** False when this user may not write; the applications' canaries must do then. */
 async function writeDirectly(
@@ -77,7 +67,7 @@ async function writeDirectly(
   throw new CacheOpsError(
     'refused',
     `Redis takes no writes before the drill: ${reply.message}`,
-    'nothing was stopped',
+    'nothing was broken',
   );
 }
 

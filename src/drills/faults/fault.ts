@@ -1,0 +1,38 @@
+import * as z from 'zod/mini';
+
+const identity = { pid: z.number(), started: z.string() };
+
+/**
+ * How a target is broken and made good again, by kind; each kind is a file of this folder. Commands
+ * are as the configuration has them: variables are left to the shell, so no secret is written.
+ */
+const waySchema = z.discriminatedUnion('kind', [
+  z
+    .object({ kind: z.literal('process'), ...identity, start: z.string() })
+    .check(z.describe('SIGTERM to this process')),
+  z.object({ kind: z.literal('command'), stop: z.string(), start: z.string() }),
+  z
+    .object({ kind: z.literal('freeze'), ...identity })
+    .check(z.describe('SIGSTOP to this process, and SIGCONT')),
+  z.object({ kind: z.literal('pause'), ms: z.number() }).check(z.describe('CLIENT PAUSE')),
+]);
+export type Way = z.infer<typeof waySchema>;
+export type WayOf<K extends Way['kind']> = Extract<Way, { kind: K }>;
+
+/** What a drill breaks and how, in a form that stands on disk and that any later process can act on. */
+export const faultSchema = z.object({
+  /** Name in the configuration. */
+  target: z.string(),
+  /** The configuration's file, if it has one, and the folder that it was looked for from. */
+  config: z.object({ file: z.nullable(z.string()), cwd: z.string() }),
+  /** Where the target listens, to see whether it answers. */
+  endpoint: z.union([
+    z.object({ host: z.string(), port: z.number() }),
+    z.object({ path: z.string() }),
+  ]),
+  tls: z.boolean(),
+  /** Folder that the commands run in, and whose `.env` they get. */
+  cwd: z.string(),
+  way: waySchema,
+});
+export type Fault = z.infer<typeof faultSchema>;

@@ -1,0 +1,30 @@
+import type { Application } from '../../applications/client.js';
+import type { Limits } from '../../redis/channel.js';
+import type { Access } from '../../redis/target.js';
+
+/** Something that is looked at before a drill and again after it. */
+export interface Witness {
+  /** What it found. Throws when it cannot look. */
+  check(limits: Limits): Promise<Testimony>;
+  /** Takes away what it has left in the target. Never throws. */
+  remove(limits: Limits): Promise<void>;
+}
+
+/** `problems` make a drill fail; `says` is the line of the timeline when there are none. */
+export interface Testimony {
+  problems: string[];
+  says: string;
+  facts?: Facts;
+}
+
+/** Figures of the report beside those of the applications; times in ms, sizes in bytes. */
+export type Facts = Record<string, number | string | null>;
+
+/** What a witness is called with. `prefix` begins the names of whatever it writes. */
+export interface Stand {
+  access: Access;
+  applications: readonly Application[];
+  prefix: string;
+}
+
+export type CallWitness = (stand: Stand, limits: Limits) => Promise<Witness>;
