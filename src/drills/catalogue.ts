@@ -1,48 +1,108 @@
 import type { Experiment } from './experiment.js';
 import { releaseCanary } from './witnesses/canary.js';
+import { callKeys } from './witnesses/keys.js';
 import { callSettings } from './witnesses/settings.js';
 
-const LIMITS = {
-  settle: 1_000,
-  hold: 3_000,
-  maxDegrade: 10_000,
-  maxRecover: 30_000,
-  deadline: 180_000,
-};
+/** What a drill on one Redis has unless it says otherwise. */
+const REDIS = {
+  steady: 'redis',
+  degraded: 'memory',
+  outage: true,
+  changes: 2,
+  persistence: false,
+  params: {},
+  witnesses: [releaseCanary, callSettings],
+  limits: {
+    settle: 1_000,
+    hold: 3_000,
+    maxDegrade: 10_000,
+    maxRecover: 30_000,
+    deadline: 180_000,
+  },
+} as const satisfies Partial<Experiment>;
+
+/** A limit that a drill over the connection alone keeps, too: CLIENT PAUSE is 10 s at most. */
+const BRIEF = { ...REDIS.limits, maxDegrade: 5_000 };
 
 /** Every drill there is. */
 export const EXPERIMENTS: readonly Experiment[] = [
   {
+    ...REDIS,
     name: 'redis-down',
     summary: 'stop Redis; the applications must go on in memory mode and come back',
     effect: 'stop',
-    steady: 'redis',
-    degraded: 'memory',
-    outage: true,
-    words: {
-      ask: 'Stop Redis',
-      breaking: 'stopping Redis',
-      broken: 'Redis is stopped',
-      mending: 'starting Redis again',
-    },
-    witnesses: [releaseCanary, callSettings],
-    limits: LIMITS,
+    persistence: true,
+    words: words('Stop Redis', 'stopping Redis', 'Redis is stopped', 'starting Redis again'),
   },
   {
+    ...REDIS,
     name: 'redis-hang',
-    summary:
-      'let Redis hang with its connections open; only time-outs of their own help the applications',
+    summary: 'let Redis hang, its connections open; only time-outs help the applications',
     effect: 'hang',
-    steady: 'redis',
-    degraded: 'memory',
-    outage: true,
-    words: {
-      ask: 'Let Redis hang',
-      breaking: 'letting Redis hang',
-      broken: 'Redis hangs',
-      mending: 'letting Redis go on',
-    },
-    witnesses: [releaseCanary, callSettings],
-    limits: { ...LIMITS, maxDegrade: 5_000 },
+    words: words('Let Redis hang', 'letting Redis hang', 'Redis hangs', 'letting Redis go on'),
+    limits: BRIEF,
+  },
+  {
+    ...REDIS,
+    name: 'redis-latency',
+    summary: 'let Redis answer late; the applications must answer rightly, in either mode',
+    effect: 'latency',
+    degraded: 'either',
+    outage: false,
+    // Who is sent through a proxy is cut off from Redis for a moment, twice.
+    changes: 4,
+    params: { delay: 500, jitter: 0 },
+    words: words('Delay Redis', 'delaying Redis', 'Redis answers late', 'ending the delay'),
+  },
+  {
+    ...REDIS,
+    name: 'redis-reset',
+    summary: 'reset every connection to Redis that is used, again and again',
+    effect: 'reset',
+    words: words(
+      'Reset connections to Redis',
+      'resetting connections to Redis',
+      'connections to Redis are reset',
+      'letting connections be',
+    ),
+  },
+  {
+    ...REDIS,
+    name: 'redis-blackhole',
+    summary: 'let whatever is sent to Redis vanish, as behind a broken firewall',
+    effect: 'blackhole',
+    words: words(
+      'Let all vanish that is sent to Redis',
+      'cutting Redis off',
+      'Redis is cut off',
+      'letting Redis be reached again',
+    ),
+    limits: BRIEF,
+  },
+  {
+    ...REDIS,
+    name: 'redis-auth',
+    summary: 'let Redis refuse the password, on new and on open connections, then take it again',
+    effect: 'auth',
+    words: words(
+      'Refuse the password of Redis',
+      'switching the user off',
+      'Redis refuses the password',
+      'switching the user on again',
+    ),
+  },
+  {
+    ...REDIS,
+    name: 'redis-full',
+    summary: 'fill a cache to its memory limit with marked keys; writes must go on, no key be lost',
+    effect: 'fill',
+    degraded: 'either',
+    outage: false,
+    witnesses: [releaseCanary, callKeys, callSettings],
+    words: words('Fill Redis', 'filling Redis', 'Redis is full', 'freeing Redis'),
   },
 ];
+
+function words(ask: string, breaking: string, broken: string, mending: string) {
+  return { ask, breaking, broken, mending };
+}

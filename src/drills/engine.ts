@@ -88,13 +88,14 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
   const kept = outcome.type === 'restored' ? await guard.disarm() : folder;
   guard.release();
 
-  const { limits, degraded, outage } = experiment;
+  const { limits, degraded, outage, changes } = experiment;
   const verdict = judge(observer.samples, marks, {
     applications: applications.map(({ name }) => name),
     maxDegrade: limits.maxDegrade,
     maxRecover: limits.maxRecover,
     degraded,
     outage,
+    changes,
   });
   const report: Report = {
     id,
@@ -137,7 +138,7 @@ async function open(plan: Plan, scene: Scene, began: number, tell: Tell) {
     const stand = {
       access: prepared.access,
       applications,
-      prefix: `${plan.keyPrefix}:drill:${id}`,
+      prefix: plan.keyPrefix,
     };
     for (const call of experiment.witnesses) witnesses.push(await call(stand, patience));
     tell(

@@ -12,6 +12,12 @@ export interface Experiment {
   degraded: 'memory' | 'either';
   /** Whether the target must be seen not to answer. */
   outage: boolean;
+  /** How often an application may change its mode: to memory and back. */
+  changes: number;
+  /** Whether a target that keeps nothing over a stop would lose its data. */
+  persistence: boolean;
+  /** What may be asked for beside the limits, with its default. */
+  params: Readonly<Record<string, number>>;
   /** What is done to the target and its end, in words: `Stop`, `stopping`, `is stopped`, `starting`. */
   words: { ask: string; breaking: string; broken: string; mending: string };
   /** What is held against how it was before. */

@@ -28,7 +28,8 @@ export interface Prepared {
  */
 export async function prepare(
   target: RedisTarget,
-  { effect, limits }: Pick<Experiment, 'effect' | 'limits'>,
+  { effect, limits, params }: Pick<Experiment, 'effect' | 'limits' | 'params'>,
+  prefix: string,
   { config, env, cwd, host }: Pick<Io, 'env' | 'cwd' | 'host'> & { config: Config },
   patience: Limits,
 ): Promise<Prepared> {
@@ -48,7 +49,7 @@ export async function prepare(
     tls: access.tls !== undefined,
     cwd: config.file ? dirname(config.file) : cwd,
   };
-  const way = await driver[effect]?.({ ...place, env, host, access, info, limits });
+  const way = await driver[effect]?.({ ...place, env, host, access, info, limits, params, prefix });
   if (!way) throw new Error(`${driver.name} has no ${effect}`);
   return {
     target,

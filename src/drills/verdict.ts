@@ -17,6 +17,8 @@ export interface Expectations {
   degraded: 'memory' | 'either';
   /** Whether the target must be seen not to answer. */
   outage: boolean;
+  /** How often an application may change its mode. */
+  changes: number;
 }
 
 /** What the drill measured of one application. Times in ms; null when it never came to that. */
@@ -118,7 +120,7 @@ function reasonsOf(
   failures: Sample[],
   { settledFrom, restoring }: { settledFrom: number | undefined; restoring: number },
   samples: Sample[],
-  { maxDegrade, maxRecover, degraded }: Expectations,
+  { maxDegrade, maxRecover, degraded, changes }: Expectations,
 ): string[] {
   const { application, degrade_ms, recover_ms, transitions } = measured;
   const reasons: string[] = [];
@@ -142,7 +144,8 @@ function reasonsOf(
   if (recover_ms === null) say('did not return to redis mode');
   else if (recover_ms > maxRecover)
     say(`took ${recover_ms} ms to return to redis mode, more than ${maxRecover} ms`);
-  if (transitions > 2) say(`changed its mode ${transitions} times where 2 are expected: it flaps`);
+  if (transitions > changes)
+    say(`changed its mode ${transitions} times where ${changes} are expected: it flaps`);
   if (failures.length > 0 && !reasons.some((reason) => reason.includes('does not serve'))) {
     say(`${failures.length} of ${measured.requests} requests failed (${firstError(failures)})`);
   }

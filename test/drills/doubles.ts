@@ -37,7 +37,12 @@ export async function startDouble(
     if (request.method === 'GET')
       return values.has(key) ? send(200, { value: values.get(key) }) : send(404, {});
     let body = '';
-    for await (const chunk of request) body += chunk;
+    try {
+      for await (const chunk of request) body += chunk;
+    } catch {
+      // The drill that asked was killed.
+      return;
+    }
     values.set(key, JSON.parse(body).value);
     send(200, {});
   });
@@ -55,10 +60,15 @@ function close(server: Server): Promise<void> {
 
 function isUp(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
+    const done = (up: boolean) => {
       socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
+      resolve(up);
+    };
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    // It has no password: that it is asked for one is an answer.
+    socket.once('data', () => done(true));
+    socket.once('error', () => done(false));
+    socket.once('end', () => done(false));
+    socket.setTimeout(300, () => done(false));
   });
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -111,6 +111,12 @@ export async function startEstate({
       const client = new Redis(redis.port, '127.0.0.1', { password: 'pass word' });
       await client.set(key, value);
       client.disconnect();
+    },
+    /** The watchdog's process id, from the journal of the one open drill. */
+    watchdog(): number {
+      const open = join(folder, 'state', 'cache-ops', 'drills', 'open');
+      const [name = ''] = readdirSync(open);
+      return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
     },
     /** Every setting, every user, and what the keys hold, to see that all is as before; the failure when there is no answer. */
     async fingerprint(timeout = 5_000): Promise<string> {

@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { until } from '../servers/wait.js';
 import { type Estate, type EstateOptions, startEstate, summary } from './estate.js';
@@ -81,7 +79,7 @@ export function restoresWhateverHappens(title: string, test: Case): void {
       await withEstate(options, async (estate, before) => {
         const run = estate.spawn([...drill, '--hold', '2s']);
         await run.says(broken);
-        process.kill(watchdogOf(estate), 'SIGKILL');
+        process.kill(estate.watchdog(), 'SIGKILL');
         expect(await run.ended).toBe(3);
         expect(summary(run.output)).toMatchObject({
           restored: true,
@@ -96,7 +94,7 @@ export function restoresWhateverHappens(title: string, test: Case): void {
         const run = estate.spawn([...drill, '--hold', '2s']);
         await run.says(broken);
         run.kill('SIGSTOP');
-        process.kill(watchdogOf(estate), 'SIGKILL');
+        process.kill(estate.watchdog(), 'SIGKILL');
         run.kill('SIGKILL');
         await run.ended;
         expect((await estate.run(['drill', 'status'])).code).toBe(7);
@@ -140,11 +138,4 @@ async function restored(estate: Estate, before: string): Promise<void> {
       (await (await fetch(`${url}/api/health`)).json()) as { cache: string };
     await until(async () => (await health()).cache === 'redis', { every: 50 });
   }
-}
-
-/** The watchdog's process id, from the journal of the one open drill. */
-function watchdogOf(estate: Estate): number {
-  const open = join(estate.folder, 'state', 'cache-ops', 'drills', 'open');
-  const [name = ''] = readdirSync(open);
-  return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
 }

@@ -8,6 +8,7 @@ const expected = {
   maxRecover: 1_000,
   degraded: 'memory' as const,
   outage: true,
+  changes: 2,
 };
 const marks = { injected: 1_000, restoring: 3_000, restored: 3_100, end: 5_000 };
 

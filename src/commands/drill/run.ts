@@ -25,6 +25,8 @@ interface Flags extends Consent {
   maxDegrade?: string;
   maxRecover?: string;
   deadline?: string;
+  delay?: string;
+  jitter?: string;
   allowDataLoss?: boolean;
   markdown?: string;
   junit?: string;
@@ -32,11 +34,17 @@ interface Flags extends Consent {
 }
 
 export function registerRun(parent: Command, experiment: Experiment, context: Context): void {
-  const { name, summary, limits } = experiment;
+  const { name, summary, limits, params } = experiment;
   const byDefault = (limit: keyof Limits) => `(default: ${limits[limit] / 1_000}s)`;
-  parent
-    .command(name)
-    .description(summary)
+  const command = parent.command(name).description(summary);
+  if (params.delay !== undefined) {
+    command
+      .option('--delay <duration>', `how late answers come (default: ${params.delay}ms)`)
+      .option('--jitter <duration>', 'how much earlier or later than that (default: 0)');
+  }
+  if (experiment.persistence)
+    command.option('--allow-data-loss', 'also break a Redis without persistence');
+  command
     .argument('[target]', 'a Redis of the configuration (default: the only one)')
     .option('--app <name...>', 'applications to watch (default: all that use the target)')
     .option(
@@ -55,7 +63,6 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
       '--deadline <duration>',
       `the watchdog restores after this, whatever happens ${byDefault('deadline')}`,
     )
-    .option('--allow-data-loss', 'also break a Redis without persistence')
     .option('--markdown <file>', 'write the report as Markdown')
     .option('--junit <file>', 'write the report as JUnit XML')
     .option('--dry-run', 'say what would be done, and do nothing')
@@ -100,15 +107,21 @@ async function planDrill(
     );
   }
   const limits = { ...experiment.limits, ...limitsFrom(flags) };
+  const params = { ...experiment.params, ...paramsFrom(flags) };
+  const id = newId(context.now());
+  const keyPrefix = `${config.keys.prefix}:${config.environment}:drill:${id}`;
   const applications = selectApplications(config, target.name, flags.app);
   const { timeout } = context.settings;
   const prepared = await prepare(
     target,
-    { ...experiment, limits },
+    { ...experiment, limits, params },
+    keyPrefix,
     { ...context, config },
     { timeout, signal: context.signal },
   );
-  if (!prepared.persistence && !flags.allowDataLoss) {
+  // Moved to another port it keeps what it has.
+  const stops = experiment.persistence && prepared.fault.way.kind !== 'port';
+  if (stops && !prepared.persistence && !flags.allowDataLoss) {
     throw new CacheOpsError(
       'refused',
       `${target.name} keeps nothing over a stop: neither AOF nor RDB is on`,
@@ -116,13 +129,20 @@ async function planDrill(
     );
   }
   return {
-    id: newId(context.now()),
-    experiment: { ...experiment, limits },
+    id,
+    experiment: { ...experiment, limits, params },
     prepared,
     applications,
     environment: config.environment,
-    keyPrefix: `${config.keys.prefix}:${config.environment}`,
+    keyPrefix,
     timeout,
+  };
+}
+
+function paramsFrom({ delay, jitter }: Flags): Record<string, number> {
+  return {
+    ...(delay !== undefined && { delay: parseDuration(delay, '--delay') }),
+    ...(jitter !== undefined && { jitter: parseDuration(jitter, '--jitter') }),
   };
 }
 

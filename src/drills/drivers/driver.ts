@@ -6,7 +6,7 @@ import type { Limits } from '../experiment.js';
 import type { Fault, Way } from '../faults/fault.js';
 
 /** What a drill does to its target. */
-export type Effect = 'stop' | 'hang';
+export type Effect = 'stop' | 'hang' | 'auth' | 'latency' | 'reset' | 'blackhole' | 'fill';
 
 /**
  * A way to get at a target. For each effect that it has it makes the fault ready, or throws
@@ -27,4 +27,8 @@ export interface Subject {
   access: Access;
   info: Info;
   limits: Limits;
+  /** What the drill was asked for beside its limits, by name. */
+  params: Readonly<Record<string, number>>;
+  /** Begins the names of whatever the drill writes. */
+  prefix: string;
 }

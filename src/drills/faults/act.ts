@@ -1,9 +1,13 @@
 import { join } from 'node:path';
 import type { Access } from '../../redis/target.js';
 import type { Scene } from '../guard.js';
+import { aclBreaker } from './acl.js';
 import type { Actor, Breaker, Live } from './breaker.js';
 import type { Fault, Way, WayOf } from './fault.js';
+import { fillBreaker } from './fill.js';
 import { freezeBreaker, pauseBreaker } from './hang.js';
+import { proxyBreaker, severBreaker, stutterBreaker } from './network.js';
+import { portBreaker } from './port.js';
 import { commandBreaker, processBreaker } from './stop.js';
 
 const BREAKERS: { [K in Way['kind']]: Breaker<WayOf<K>> } = {
@@ -11,6 +15,12 @@ const BREAKERS: { [K in Way['kind']]: Breaker<WayOf<K>> } = {
   command: commandBreaker,
   freeze: freezeBreaker,
   pause: pauseBreaker,
+  stutter: stutterBreaker,
+  sever: severBreaker,
+  port: portBreaker,
+  proxy: proxyBreaker,
+  acl: aclBreaker,
+  fill: fillBreaker,
 };
 
 /** Breaks the target and returns when it is broken. */

@@ -2,6 +2,14 @@ import * as z from 'zod/mini';
 
 const identity = { pid: z.number(), started: z.string() };
 
+/** Redis on another port, from which it can be brought back. */
+const move = z.object({
+  setting: z.enum(['port', 'tls-port']),
+  port: z.number(),
+  rescue: z.number(),
+});
+export type Move = z.infer<typeof move>;
+
 /**
  * How a target is broken and made good again, by kind; each kind is a file of this folder. Commands
  * are as the configuration has them: variables are left to the shell, so no secret is written.
@@ -15,6 +23,33 @@ const waySchema = z.discriminatedUnion('kind', [
     .object({ kind: z.literal('freeze'), ...identity })
     .check(z.describe('SIGSTOP to this process, and SIGCONT')),
   z.object({ kind: z.literal('pause'), ms: z.number() }).check(z.describe('CLIENT PAUSE')),
+  z.object({ kind: z.literal('stutter'), ms: z.number() }).check(z.describe('CLIENT PAUSE anew')),
+  z.object({ kind: z.literal('sever'), every: z.number() }).check(z.describe('CLIENT KILL anew')),
+  z.object({ kind: z.literal('port'), move }),
+  z.object({
+    kind: z.literal('proxy'),
+    move,
+    hosts: z.array(z.string()),
+    toxic: z.object({
+      delay: z.optional(z.number()),
+      jitter: z.optional(z.number()),
+      reset: z.optional(z.boolean()),
+      blackhole: z.optional(z.boolean()),
+    }),
+  }),
+  z.object({ kind: z.literal('acl'), user: z.string(), rescue: z.string() }),
+  z.object({
+    kind: z.literal('fill'),
+    prefix: z.string(),
+    /** Bytes that may be written before something has to go, and the keys that fill them. */
+    room: z.number(),
+    pieces: z.number(),
+    before: z.object({
+      maxmemory: z.string(),
+      'maxmemory-policy': z.string(),
+      'maxmemory-samples': z.string(),
+    }),
+  }),
 ]);
 export type Way = z.infer<typeof waySchema>;
 export type WayOf<K extends Way['kind']> = Extract<Way, { kind: K }>;
