@@ -72,13 +72,26 @@ export class TcpProxy {
       client.resume();
       return;
     }
-    const server = connect({ ...this.upstream, noDelay: true });
+    const reply =
+      delay === undefined
+        ? handOn(client)
+        : later(client, () => delay + (Math.random() * 2 - 1) * (this.toxic.jitter ?? 0));
+    const server: Socket = connect({
+      ...this.upstream,
+      noDelay: true,
+      // One buffer for all: a new one of 64 KB for each read is what most of the time went into.
+      onread: {
+        buffer: SHARED,
+        callback: (size) => reply(Buffer.from(SHARED.subarray(0, size)), server),
+      },
+    });
     this.#keep(server);
     client.once('close', () => server.destroy());
     server.once('close', () => client.destroySoon());
-    client.pipe(server);
-    if (delay === undefined) server.pipe(client);
-    else later(server, client, () => delay + (Math.random() * 2 - 1) * (this.toxic.jitter ?? 0));
+    const ask = handOn(server);
+    client.on('data', (chunk) => ask(chunk, client));
+    client.once('end', () => server.end());
+    server.once('end', () => client.end());
   }
 
   #keep(socket: Socket): void {
@@ -88,8 +101,22 @@ export class TcpProxy {
   }
 }
 
+const SHARED = Buffer.allocUnsafe(65_536);
+
+/** Takes what has come; false when no more is wanted for now, and then `from` is paused until it is. */
+type Taker = (chunk: Buffer, from: Socket) => boolean;
+
+function handOn(to: Socket): Taker {
+  return (chunk, from) => {
+    if (to.write(chunk)) return true;
+    from.pause();
+    to.once('drain', () => from.resume());
+    return true;
+  };
+}
+
 /** Hands on what comes after `delay` ms, in the order in which it came. */
-function later(from: Socket, to: Socket, delay: () => number): void {
+function later(to: Socket, delay: () => number): Taker {
   const waiting: { at: number; chunk: Buffer }[] = [];
   let timer: NodeJS.Timeout | undefined;
   const send = () => {
@@ -102,10 +129,11 @@ function later(from: Socket, to: Socket, delay: () => number): void {
     // A timer may fire a little early.
     if (next) timer = setTimeout(send, Math.max(1, Math.ceil(next.at - performance.now())));
   };
-  from.on('data', (chunk) => {
+  to.once('close', () => clearTimeout(timer));
+  return (chunk) => {
     const last = waiting.at(-1)?.at ?? 0;
     waiting.push({ at: Math.max(last, performance.now() + Math.max(0, delay())), chunk });
     if (!timer) send();
-  });
-  from.once('close', () => clearTimeout(timer));
+    return true;
+  };
 }
