@@ -6,6 +6,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ensureBrowser,
+  ensureEngine,
   ensurePostgres,
   ensureRedis,
   ensureShells,
@@ -21,6 +22,7 @@ try {
   ensurePostgres();
   ensureShells();
   ensureBrowser();
+  ensureEngine();
 } catch (error) {
   if (!(error instanceof Missing)) throw error;
   say(error.message);

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startService } from '../../src/service/server.js';
 import { settingsFrom } from '../../src/service/settings.js';
 import { type Outcome, type Overrides, runCli } from '../cli.js';
-import { startRedis } from '../servers/redis.js';
+import { type RedisServer, startRedis } from '../servers/redis.js';
 import { removeFolder, until } from '../servers/wait.js';
 import { type Fault, startDouble } from './doubles.js';
 
@@ -20,6 +20,11 @@ export interface EstateOptions {
   control?: 'process' | 'command' | 'none' | { yaml: string };
   /** More lines of redis.conf. */
   config?: string[];
+  /** A Redis that is there, with the same password, rather than one of its own. */
+  server?: Pick<RedisServer, 'port' | 'pid' | 'pidFile' | 'startCommand' | 'kill' | 'stop'>;
+  /** Programs of an orchestrator that is not here, by name: shell scripts, found before the real ones. */
+  standIns?: (redis: { stop: string; start: string }) => Record<string, string>;
+  env?: Record<string, string>;
 }
 
 /** A Redis that a drill may stop, applications on it, a configuration, and a state folder of its own. */
@@ -30,15 +35,29 @@ export async function startEstate({
   head = '',
   control = 'process',
   config = [],
+  server,
+  standIns,
+  env: extra = {},
 }: EstateOptions = {}) {
-  const redis = await startRedis({ password: 'pass word', aof, config });
+  const redis = server ?? (await startRedis({ password: 'pass word', aof, config }));
   const folder = mkdtempSync(join(tmpdir(), 'cache-ops-drill-'));
   const env = {
     XDG_STATE_HOME: join(folder, 'state'),
-    PATH: process.env.PATH,
+    PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
     HOME: folder,
     REDIS_SECRET: 'pass word',
+    ...extra,
   };
+  const programs = standIns?.({
+    stop: `kill $(cat ${redis.pidFile})`,
+    start: redis.startCommand,
+  });
+  for (const [name, script] of Object.entries(programs ?? {})) {
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    // Each call is written down, one argument in brackets.
+    const log = `{ printf '%s' ${name}; printf ' [%s]' "$@"; echo; } >>${folder}/calls`;
+    writeFileSync(join(folder, 'bin', name), `#!/bin/sh\n${log}\n${script}\n`, { mode: 0o755 });
+  }
   const settings = () =>
     settingsFrom(
       {
@@ -118,6 +137,8 @@ export async function startEstate({
       const [name = ''] = readdirSync(open);
       return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
     },
+    /** What the stand-ins were called with. */
+    calls: () => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n'),
     /** Every setting, every user, and what the keys hold, to see that all is as before; the failure when there is no answer. */
     async fingerprint(timeout = 5_000): Promise<string> {
       const client = new Redis(redis.port, '127.0.0.1', {

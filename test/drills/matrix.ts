@@ -120,7 +120,7 @@ async function withEstate(
 }
 
 /** Redis is as it was, no drill is open that would need anything, and applications are in redis mode. */
-async function restored(estate: Estate, before: string): Promise<void> {
+export async function restored(estate: Estate, before: string): Promise<void> {
   await until(async () => (await estate.fingerprint(500)) === before, {
     timeout: 20_000,
     every: 100,

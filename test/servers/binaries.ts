@@ -13,7 +13,9 @@ export function binary(name: string): string | undefined {
   const folders = [
     ...(process.env.PATH ?? '').split(':'),
     ...versions('/usr/lib/postgresql').map((version) => join(version, 'bin')),
-    ...['redis', 'postgres', 'shells', 'browser'].map((kind) => join(servers, kind, 'bin')),
+    ...['redis', 'postgres', 'shells', 'browser', 'engine'].map((kind) =>
+      join(servers, kind, 'bin'),
+    ),
   ];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }

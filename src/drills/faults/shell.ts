@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { type Environment, withDotEnv } from '../../config/environment.js';
 
@@ -54,4 +55,29 @@ export async function runShell(
     throw new Error(
       `"${command}" ${typeof code === 'number' ? `ended with exit code ${code}` : code}`,
     );
+}
+
+/** What a shell command says. Throws its last words when it fails or takes longer than 10 s. */
+export async function askShell(
+  command: string,
+  { cwd, env }: Pick<ShellOptions, 'cwd' | 'env'>,
+): Promise<string> {
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd,
+    env: withDotEnv(env, cwd) as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 10_000,
+  });
+  let said = '';
+  let complained = '';
+  child.stdout.on('data', (text) => {
+    said += text;
+  });
+  child.stderr.on('data', (text) => {
+    complained += text;
+  });
+  const [code, signal] = await once(child, 'close');
+  if (code === 0) return said;
+  const last = complained.trim().split('\n').at(-1);
+  throw new Error(last || `ended ${signal ? `by ${signal}` : `with exit code ${code}`}`);
 }
