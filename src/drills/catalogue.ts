@@ -1,7 +1,9 @@
 import type { Experiment } from './experiment.js';
 import { releaseCanary } from './witnesses/canary.js';
-import { callKeys } from './witnesses/keys.js';
+import { callData } from './witnesses/data.js';
+import { callKeys, callKeysOfFull } from './witnesses/keys.js';
 import { callSettings } from './witnesses/settings.js';
+import { callWriter } from './witnesses/writer.js';
 
 /** What a drill on one Redis has unless it says otherwise. */
 const REDIS = {
@@ -9,6 +11,7 @@ const REDIS = {
   degraded: 'memory',
   outage: true,
   changes: 2,
+  needsApplications: true,
   persistence: false,
   params: {},
   witnesses: [releaseCanary, callSettings],
@@ -98,8 +101,34 @@ export const EXPERIMENTS: readonly Experiment[] = [
     effect: 'fill',
     degraded: 'either',
     outage: false,
-    witnesses: [releaseCanary, callKeys, callSettings],
+    witnesses: [releaseCanary, callKeysOfFull, callSettings],
     words: words('Fill Redis', 'filling Redis', 'Redis is full', 'freeing Redis'),
+  },
+  {
+    ...REDIS,
+    name: 'redis-restart-data',
+    summary: 'stop and start Redis; every key must be there after it, with its time to live',
+    effect: 'restart',
+    persistence: true,
+    witnesses: [releaseCanary, callData, callKeys, callSettings],
+    words: words('Restart Redis', 'stopping Redis', 'Redis is stopped', 'starting Redis again'),
+  },
+  {
+    ...REDIS,
+    name: 'redis-failover',
+    summary: 'take the master of a Sentinel or Cluster away; a replica must take over',
+    effect: 'failover',
+    degraded: 'either',
+    needsApplications: false,
+    // Settings follow the roles: a master that comes back is a replica.
+    witnesses: [callWriter],
+    words: words(
+      'Take away the master of Redis',
+      'taking the master away',
+      'the master is away',
+      'bringing it back',
+    ),
+    limits: { ...REDIS.limits, maxDegrade: 30_000 },
   },
 ];
 

@@ -64,7 +64,7 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
   const proof: Proof = { problems: [], facts: {} };
   let problem: string | undefined;
   try {
-    await breakAndHold(plan, scene, guard, observer, marks, tell);
+    await breakAndHold(plan, scene, guard, observer, witnesses, marks, tell);
   } catch (error) {
     problem = scene.signal.aborted ? 'interrupted' : messageOf(error);
   }
@@ -135,11 +135,8 @@ async function open(plan: Plan, scene: Scene, began: number, tell: Tell) {
   try {
     const patience = { timeout, signal: scene.signal };
     await demandSteady(plan, patience);
-    const stand = {
-      access: prepared.access,
-      applications,
-      prefix: plan.keyPrefix,
-    };
+    const { access, master } = prepared;
+    const stand = { access, master, applications, prefix: plan.keyPrefix };
     for (const call of experiment.witnesses) witnesses.push(await call(stand, patience));
     tell(
       'prepare',

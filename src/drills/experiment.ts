@@ -12,6 +12,8 @@ export interface Experiment {
   degraded: 'memory' | 'either';
   /** Whether the target must be seen not to answer. */
   outage: boolean;
+  /** Whether it proves nothing without an application. */
+  needsApplications: boolean;
   /** How often an application may change its mode: to memory and back. */
   changes: number;
   /** Whether a target that keeps nothing over a stop would lose its data. */

@@ -6,6 +6,7 @@ import type { Guard } from './guard.js';
 import type { Observer } from './observer.js';
 import type { DrillEvent } from './record.js';
 import type { Marks } from './verdict.js';
+import type { Witness } from './witnesses/witness.js';
 
 export type Tell = (phase: DrillEvent['phase'], message: string) => void;
 
@@ -33,6 +34,7 @@ export async function breakAndHold(
   { signal }: Scene,
   guard: Guard,
   observer: Observer,
+  witnesses: readonly Witness[],
   marks: Marks,
   tell: Tell,
 ): Promise<void> {
@@ -63,6 +65,12 @@ export async function breakAndHold(
         : `no ${degraded} mode within ${limits.maxDegrade} ms`,
     );
   }
+  const unseen = () => witnesses.some((witness) => witness.sees?.() === false);
+  const patience = marks.injected + limits.maxDegrade;
+  while (unseen() && observer.now < patience) {
+    demandGuard();
+    await pause(25);
+  }
   tell('hold', `writing and reading through the applications for ${limits.hold} ms`);
   const until = observer.now + limits.hold;
   while (observer.now < until) {
@@ -73,12 +81,13 @@ export async function breakAndHold(
 
 /** Waits for the steady mode, and watches it for a while. */
 export async function recover(
-  { experiment }: Plan,
+  { experiment, applications }: Plan,
   { signal }: Scene,
   observer: Observer,
   tell: Tell,
 ): Promise<void> {
   const { steady, limits } = experiment;
+  if (applications.length === 0) return sleep(limits.settle, undefined, { signal });
   const from = observer.now;
   const took = () => Math.round(observer.now - from);
   while (observer.mode() !== steady && took() < limits.maxRecover)

@@ -9,11 +9,14 @@ import { chooseDriver } from './drivers/choose.js';
 import type { Experiment } from './experiment.js';
 import type { Fault } from './faults/fault.js';
 import { signsIn } from './faults/liveness.js';
+import { findMaster, type Master } from './master.js';
 
 /** A target that has been looked at before a drill: it is up, and this is how it would be broken. */
 export interface Prepared {
   target: RedisTarget;
   access: Access;
+  /** Who takes writes, of a target that fails over. */
+  master: Master | undefined;
   address: string;
   fault: Fault;
   /** What keeps the data over a stop: `AOF`, `RDB`, or nothing. */
@@ -33,15 +36,18 @@ export async function prepare(
   { config, env, cwd, host }: Pick<Io, 'env' | 'cwd' | 'host'> & { config: Config },
   patience: Limits,
 ): Promise<Prepared> {
-  const [access] = target.seeds;
-  if (target.kind !== 'node' || !access) {
+  const { access, master } =
+    effect === 'failover'
+      ? await findMaster(target, patience)
+      : { access: target.seeds[0], master: undefined };
+  if (!access || (target.kind !== 'node' && effect !== 'failover')) {
     throw new CacheOpsError(
       'refused',
       `${target.name} is a ${target.kind}: breaking one node would only fail over`,
       'this drill breaks a single Redis',
     );
   }
-  const driver = chooseDriver(effect, target.name, target.config.control);
+  const act = chooseDriver(effect, target.kind, target.name, target.config.control);
   const address = label(access.endpoint);
   const { info, saves } = await inspect(access, address, patience);
   const place = {
@@ -49,11 +55,11 @@ export async function prepare(
     tls: access.tls !== undefined,
     cwd: config.file ? dirname(config.file) : cwd,
   };
-  const way = await driver[effect]?.({ ...place, env, host, access, info, limits, params, prefix });
-  if (!way) throw new Error(`${driver.name} has no ${effect}`);
+  const way = await act({ ...place, env, host, access, info, limits, params, prefix });
   return {
     target,
     access,
+    master,
     address,
     fault: {
       ...place,

@@ -185,7 +185,7 @@ export type Estate = Awaited<ReturnType<typeof startEstate>>;
 const BIN = new URL('../../bin/cache-ops.js', import.meta.url).pathname;
 
 /** The built command as a process of its own, leading its own process group; `until` awaits a word of its output. */
-function spawnCli(
+export function spawnCli(
   argv: string[],
   { env, cwd }: { env: Record<string, string | undefined>; cwd: string },
 ) {

@@ -110,7 +110,7 @@ async function planDrill(
   const params = { ...experiment.params, ...paramsFrom(flags) };
   const id = newId(context.now());
   const keyPrefix = `${config.keys.prefix}:${config.environment}:drill:${id}`;
-  const applications = selectApplications(config, target.name, flags.app);
+  const applications = selectApplications(config, target.name, flags.app, experiment);
   const { timeout } = context.settings;
   const prepared = await prepare(
     target,
@@ -160,6 +160,7 @@ function selectApplications(
   { applications, redis }: Config,
   target: string,
   names: string[] | undefined,
+  { needsApplications }: Experiment,
 ): Application[] {
   const unknown = names?.find((name) => !Object.hasOwn(applications, name));
   if (unknown)
@@ -172,7 +173,7 @@ function selectApplications(
   const chosen = Object.entries(applications)
     .filter(([name, config]) => (names ? names.includes(name) : (config.redis ?? first) === target))
     .map(([name, config]) => ({ name, config }));
-  if (chosen.length === 0) {
+  if (chosen.length === 0 && needsApplications) {
     throw new CacheOpsError(
       'refused',
       `no application that uses ${target} is configured: the drill could prove nothing`,

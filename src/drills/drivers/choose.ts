@@ -1,9 +1,11 @@
 import type { ControlConfig } from '../../config/control.js';
+import type { RedisTarget } from '../../redis/target.js';
+import type { Way } from '../faults/fault.js';
 import { commandDriver } from './command.js';
 import { composeDriver } from './compose.js';
 import { connectionDriver } from './connection.js';
 import { dockerDriver } from './docker.js';
-import type { Driver, Effect } from './driver.js';
+import type { Driver, Effect, Subject } from './driver.js';
 import { kubernetesDriver } from './kubernetes.js';
 import { processDriver } from './process.js';
 import { refused } from './rehearse.js';
@@ -22,24 +24,37 @@ function configured(control: ControlConfig): Driver {
   return connectionDriver;
 }
 
+type Act = (subject: Subject) => Promise<Way>;
+
+/** A master is taken away by whatever stops it. On another port its data outlives it, and a cluster follows it there. */
+function actOf(driver: Driver, effect: Effect, kind: RedisTarget['kind']): Act | undefined {
+  const overConnection = driver === connectionDriver;
+  if (effect === 'restart') return overConnection ? undefined : driver.stop;
+  if (effect !== 'failover') return driver[effect];
+  return overConnection && kind === 'cluster' ? undefined : driver.stop;
+}
+
 /**
  * The driver for an effect: the configured one where it can, the connection where that can. Over the
  * connection nothing is stopped unless the configuration says so.
  */
 export function chooseDriver(
   effect: Effect,
+  kind: RedisTarget['kind'],
   target: string,
   control: ControlConfig | undefined,
-): Driver {
+): Act {
   const drivers = [
     ...(control ? [configured(control)] : []),
-    ...(effect === 'stop' ? [] : [connectionDriver]),
+    ...(effect === 'stop' || effect === 'restart' ? [] : [connectionDriver]),
   ];
-  const driver = drivers.find((candidate) => candidate[effect]);
-  if (driver) return driver;
+  for (const driver of drivers) {
+    const act = actOf(driver, effect, kind);
+    if (act) return act;
+  }
   throw refused(
     control
-      ? `${configured(control).name} cannot ${effect} ${target}`
+      ? `control.${configured(control).name} has no way to do this to ${target} (${effect})`
       : `no way to stop and start ${target} is configured`,
     `give redis.${target}.control one of: process: { start } for one on this machine, command: { stop, start }, docker: { container }, compose: { service }, systemd: { unit }, kubernetes: { namespace, workload }, ssh: { host, stop, start }, connection: true`,
   );

@@ -6,14 +6,23 @@ import type { Limits } from '../experiment.js';
 import type { Fault, Way } from '../faults/fault.js';
 
 /** What a drill does to its target. */
-export type Effect = 'stop' | 'hang' | 'auth' | 'latency' | 'reset' | 'blackhole' | 'fill';
+export type Effect =
+  | 'stop'
+  | 'restart'
+  | 'failover'
+  | 'hang'
+  | 'auth'
+  | 'latency'
+  | 'reset'
+  | 'blackhole'
+  | 'fill';
 
 /**
  * A way to get at a target. For each effect that it has it makes the fault ready, or throws
  * `refused` with what is missing: a rehearsal of the restoration. Nothing is changed by that.
  */
 export type Driver = { name: string } & {
-  [E in Effect]?: (subject: Subject) => Promise<Way>;
+  [E in Exclude<Effect, 'restart' | 'failover'>]?: (subject: Subject) => Promise<Way>;
 };
 
 /** What is known of the target when a driver is asked. */

@@ -1,8 +1,9 @@
 import { deleteKey, readKey, writeKey } from '../../applications/client.js';
 import { CacheOpsError, messageOf } from '../../errors.js';
-import { type Limits, openChannel } from '../../redis/channel.js';
+import type { Limits } from '../../redis/channel.js';
 import { ReplyError } from '../../redis/resp.js';
 import type { Access } from '../../redis/target.js';
+import { withChannel } from './with-channel.js';
 import type { CallWitness } from './witness.js';
 
 const TTL = 3_600;
@@ -82,18 +83,5 @@ async function readDirectly(
     return reply === value || (reply instanceof ReplyError && reply.code === 'NOPERM');
   } catch (error) {
     throw new CacheOpsError('connect', `cannot read the canary: ${messageOf(error)}`);
-  }
-}
-
-async function withChannel<T>(
-  access: Access,
-  limits: Limits,
-  work: (channel: Awaited<ReturnType<typeof openChannel>>) => Promise<T>,
-): Promise<T> {
-  const channel = await openChannel(access, limits);
-  try {
-    return await work(channel);
-  } finally {
-    channel.close();
   }
 }

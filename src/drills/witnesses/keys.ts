@@ -1,43 +1,50 @@
 import { performance } from 'node:perf_hooks';
-import { type Channel, demand, type Limits, openChannel } from '../../redis/channel.js';
+import { type Channel, demand, type Limits } from '../../redis/channel.js';
 import { numberIn, parseInfo } from '../../redis/info.js';
 import type { Access } from '../../redis/target.js';
+import { withChannel } from './with-channel.js';
 import type { CallWitness } from './witness.js';
 
 /** Of a key space that is larger these are looked at: SCAN gives them in no order of theirs. */
 const LIMIT = 100_000;
 const STEP = 1_000;
 
-/** Looks for every key that was there before, and had no reason to end, after the drill. */
-export const callKeys: CallWitness = async ({ access, prefix }, limits) => {
-  const [lasting, before] = await withBytes(access, limits, async (channel) => [
-    await census(channel, prefix),
-    await evictions(channel),
-  ]);
-  return {
-    async check(now) {
-      const [gone, after] = await withBytes(access, now, async (channel) => [
-        await missing(channel, lasting),
-        await evictions(channel),
-      ]);
-      const evicted = after - before;
-      const expected = [...lasting.values()].filter((until) => until > performance.now()).length;
-      return {
-        problems: [
-          ...(evicted > 0 ? [] : ['nothing was evicted: it was not full']),
-          ...(gone > 0
-            ? [
-                `${gone} of ${expected} keys that were there before are gone: evicted, or deleted by their owner`,
-              ]
-            : []),
-        ],
-        says: `${evicted} of the drill's keys were evicted, and all ${expected} other keys are there`,
-        facts: { evicted, keys_checked: expected, keys_gone: gone },
-      };
-    },
-    async remove() {},
+/** Looks for every key that was there before, and had no reason to end; something must have been evicted. */
+export const callKeysOfFull = keysWitness(true);
+/** The same for a drill that evicts nothing. */
+export const callKeys = keysWitness(false);
+
+function keysWitness(full: boolean): CallWitness {
+  return async ({ access, prefix }, limits) => {
+    const [lasting, before] = await withBytes(access, limits, async (channel) => [
+      await census(channel, prefix),
+      await evictions(channel),
+    ]);
+    return {
+      async check(now) {
+        const [gone, after] = await withBytes(access, now, async (channel) => [
+          await missing(channel, lasting),
+          await evictions(channel),
+        ]);
+        const evicted = after - before;
+        const expected = [...lasting.values()].filter((until) => until > performance.now()).length;
+        return {
+          problems: [
+            ...(full && evicted === 0 ? ['nothing was evicted: it was not full'] : []),
+            ...(gone > 0
+              ? [
+                  `${gone} of ${expected} keys that were there before are gone: evicted, or deleted by their owner`,
+                ]
+              : []),
+          ],
+          says: `${full ? `${evicted} of the drill's keys were evicted, and ` : ''}all ${expected} keys of applications are there`,
+          facts: { ...(full && { evicted }), keys_checked: expected, keys_gone: gone },
+        };
+      },
+      async remove() {},
+    };
   };
-};
+}
 
 /** Each key and when it ends, on the clock of this process; never for one without a time to live. */
 async function census(channel: Channel, prefix: string): Promise<Map<string, number>> {
@@ -75,16 +82,14 @@ async function evictions(channel: Channel): Promise<number> {
   return numberIn(info, 'evicted_keys') ?? 0;
 }
 
-async function withBytes<T>(
+/** Names need not be UTF-8. */
+function withBytes<T>(
   access: Access,
   limits: Limits,
   work: (channel: Channel) => Promise<T>,
 ): Promise<T> {
-  const channel = await openChannel(access, limits);
-  channel.speakBytes();
-  try {
-    return await work(channel);
-  } finally {
-    channel.close();
-  }
+  return withChannel(access, limits, (channel) => {
+    channel.speakBytes();
+    return work(channel);
+  });
 }

@@ -1,6 +1,7 @@
 import type { Application } from '../../applications/client.js';
 import type { Limits } from '../../redis/channel.js';
 import type { Access } from '../../redis/target.js';
+import type { Master } from '../master.js';
 
 /** Something that is looked at before a drill and again after it. */
 export interface Witness {
@@ -8,6 +9,8 @@ export interface Witness {
   check(limits: Limits): Promise<Testimony>;
   /** Takes away what it has left in the target. Never throws. */
   remove(limits: Limits): Promise<void>;
+  /** Whether it has seen what it is there for; the fault lasts until it has. */
+  sees?(): boolean;
 }
 
 /** `problems` make a drill fail; `says` is the line of the timeline when there are none. */
@@ -25,6 +28,8 @@ export interface Stand {
   access: Access;
   applications: readonly Application[];
   prefix: string;
+  /** Who takes writes, of a target that fails over. */
+  master?: Master | undefined;
 }
 
 export type CallWitness = (stand: Stand, limits: Limits) => Promise<Witness>;
