@@ -22,6 +22,8 @@ export interface Plan {
   environment: string;
   /** Prefix of the keys that the drill writes itself. */
   keyPrefix: string;
+  /** Share of requests that must be answered rightly, 0 to 1. */
+  minAvailability: number;
   /** Longest wait for one answer of the target or an application, in ms. */
   timeout: number;
 }
@@ -96,6 +98,7 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
     degraded,
     outage,
     changes,
+    minAvailability: plan.minAvailability,
   });
   const report: Report = {
     id,

@@ -19,6 +19,8 @@ export interface Expectations {
   outage: boolean;
   /** How often an application may change its mode. */
   changes: number;
+  /** Share of requests that must be answered rightly, 0 to 1. */
+  minAvailability: number;
 }
 
 /** What the drill measured of one application. Times in ms; null when it never came to that. */
@@ -120,7 +122,7 @@ function reasonsOf(
   failures: Sample[],
   { settledFrom, restoring }: { settledFrom: number | undefined; restoring: number },
   samples: Sample[],
-  { maxDegrade, maxRecover, degraded, changes }: Expectations,
+  { maxDegrade, maxRecover, degraded, changes, minAvailability }: Expectations,
 ): string[] {
   const { application, degrade_ms, recover_ms, transitions } = measured;
   const reasons: string[] = [];
@@ -136,7 +138,7 @@ function reasonsOf(
     );
     const broken = served.filter(({ ok }) => !ok);
     if (served.length === 0) say('no write or read was answered while it reported memory mode');
-    else if (broken.length > 0)
+    else if (broken.length > served.length * (1 - minAvailability))
       say(
         `reports memory mode but does not serve from it: ${broken.length} of ${served.length} writes and reads failed (${firstError(broken)})`,
       );
@@ -146,10 +148,21 @@ function reasonsOf(
     say(`took ${recover_ms} ms to return to redis mode, more than ${maxRecover} ms`);
   if (transitions > changes)
     say(`changed its mode ${transitions} times where ${changes} are expected: it flaps`);
-  if (failures.length > 0 && !reasons.some((reason) => reason.includes('does not serve'))) {
-    say(`${failures.length} of ${measured.requests} requests failed (${firstError(failures)})`);
+  if (
+    measured.availability < minAvailability &&
+    !reasons.some((reason) => reason.includes('does not serve'))
+  ) {
+    const least = minAvailability < 1 ? `, more than ${allowed(minAvailability)} %` : '';
+    say(
+      `${failures.length} of ${measured.requests} requests failed${least} (${firstError(failures)})`,
+    );
   }
   return reasons;
+}
+
+/** Percent that may fail, without the digits that subtraction adds. */
+function allowed(minAvailability: number): number {
+  return Number(((1 - minAvailability) * 100).toFixed(6));
 }
 
 function firstError(samples: Sample[]): string {

@@ -1,6 +1,7 @@
 import type { Plan } from '../../drills/engine.js';
 import { inWords } from '../../drills/faults/act.js';
 import type { DrillEvent, Report } from '../../drills/record.js';
+import type { Comparison } from '../../drills/trends.js';
 import type { Block } from '../../output/blocks.js';
 import { count, ms, percent, printable } from '../../output/format.js';
 import type { JUnitCase } from '../../output/junit.js';
@@ -50,16 +51,8 @@ export function renderEvent({ at, phase, message }: DrillEvent, columns: number)
   return `${head}${lines.join(`\n${' '.repeat(head.length)}`)}\n`;
 }
 
-export function renderReport({
-  id,
-  drill,
-  target,
-  verdict,
-  reasons,
-  applications,
-  outage_ms,
-  restored_by,
-}: Report): Block[] {
+export function renderReport(report: Report, compared?: Comparison | null): Block[] {
+  const { id, drill, target, verdict, reasons, applications, outage_ms, restored_by } = report;
   const tone = verdict === 'passed' ? 'ok' : 'critical';
   return [
     {
@@ -91,7 +84,21 @@ export function renderReport({
       tone,
     },
     ...reasons.map((reason) => ({ note: `- ${reason}`, tone }) as const),
+    ...comparison(compared),
     { note: `The report: cache-ops drill history ${id}`, tone: 'dim' },
+  ];
+}
+
+function comparison(compared: Comparison | null | undefined): Block[] {
+  if (compared === undefined) return [];
+  if (compared === null) return [{ note: 'It has not been run here before.', tone: 'dim' }];
+  const change = (name: 'degrade_ms' | 'recover_ms' | 'outage_ms') =>
+    `${ms(compared[name].before).text} > ${ms(compared[name].now).text}`;
+  return [
+    {
+      note: `Last time (${compared.verdict}) > now: degraded ${change('degrade_ms')}, recovered ${change('recover_ms')}, outage ${change('outage_ms')}.`,
+      tone: 'dim',
+    },
   ];
 }
 
