@@ -1,2 +1,2 @@
-export const PAGE: string;
-export function pageModule(): Promise<string>;
+export function isPage(id: string): boolean;
+export function pageModule(id: string): Promise<string>;

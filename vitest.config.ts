@@ -1,12 +1,12 @@
 import { defineConfig } from 'vitest/config';
-import { PAGE, pageModule } from './esbuild.page.mjs';
+import { isPage, pageModule } from './esbuild.page.mjs';
 
 export default defineConfig({
   plugins: [
     {
       name: 'page',
-      resolveId: (id) => (id === PAGE ? `\0${PAGE}` : null),
-      load: (id) => (id === `\0${PAGE}` ? pageModule() : null),
+      resolveId: (id) => (isPage(id) ? `\0${id}` : null),
+      load: (id) => (isPage(id.slice(1)) ? pageModule(id.slice(1)) : null),
     },
   ],
   test: {

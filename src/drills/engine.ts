@@ -12,7 +12,7 @@ import { breakAndHold, demandSteady, recover, type Tell } from './phases.js';
 import type { DrillEvent, Report } from './record.js';
 import type { Prepared } from './subject.js';
 import { judge, type Marks, type Verdict } from './verdict.js';
-import type { Facts, Witness } from './witnesses/witness.js';
+import type { Facts, Setting, Witness } from './witnesses/witness.js';
 
 export interface Plan {
   id: string;
@@ -38,6 +38,8 @@ export interface Outcome {
   /** Where the drill's journal is kept now; the report belongs beside it. */
   folder: string;
   samples: Sample[];
+  /** Every setting before and after; none where they could not be compared. */
+  settings: Setting[];
 }
 
 /** The name of a drill that begins now; it sorts by time. */
@@ -63,7 +65,7 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
 
   const observer = new Observer(id, applications, prepared.ping, plan.timeout, start);
   const marks: Marks = { end: 0 };
-  const proof: Proof = { problems: [], facts: {} };
+  const proof: Proof = { problems: [], facts: {}, settings: [] };
   let problem: string | undefined;
   try {
     await breakAndHold(plan, scene, guard, observer, witnesses, marks, tell);
@@ -116,7 +118,7 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
     timeline,
   };
   tell('close', report.restored ? `${report.verdict}` : `NOT RESTORED: ${report.reasons[0]}`);
-  return { report, samples: observer.samples, folder: kept };
+  return { report, samples: observer.samples, settings: proof.settings, folder: kept };
 }
 
 /** All that comes before the fault: the target is locked, its state is known, and the watchdog stands. */
@@ -158,6 +160,7 @@ async function open(plan: Plan, scene: Scene, began: number, tell: Tell) {
 interface Proof {
   problems: string[];
   facts: Facts;
+  settings: Setting[];
 }
 
 async function hear(
@@ -167,9 +170,10 @@ async function hear(
   tell: Tell,
 ): Promise<void> {
   for (const witness of witnesses) {
-    const { problems, says, facts } = await witness.check(limits);
+    const { problems, says, facts, settings = [] } = await witness.check(limits);
     proof.problems.push(...problems);
     Object.assign(proof.facts, facts);
+    proof.settings.push(...settings);
     tell('recover', problems.length === 0 ? says : problems.join('; '));
   }
 }

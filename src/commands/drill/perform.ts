@@ -14,6 +14,7 @@ import { junitCases, renderEvent, renderReport } from './render.js';
 export interface ReportFiles {
   markdown?: string;
   junit?: string;
+  html?: string;
 }
 
 /** Runs a drill, shows how it goes, and keeps its report. `as` says what its last line is in a pipe. */
@@ -29,11 +30,17 @@ export async function perform(
   const { stdout, settings } = context;
   const asLines = settings.json || !stdout.isTTY;
   // Before anything is broken: an upgrade in the middle of a drill takes the files away.
-  const [{ junit }] = await Promise.all([
+  const [{ junit }, { renderHtml }] = await Promise.all([
     import('../../output/junit.js'),
+    import('../../drills/html/render.js'),
     import('../../output/terminal.js'),
   ]);
-  const { report, samples, folder } = await runDrill(plan, {
+  const {
+    report,
+    samples,
+    settings: held,
+    folder,
+  } = await runDrill(plan, {
     ...context,
     onEvent(event) {
       if (asLines) emitLine(context, { type: 'progress', ...event });
@@ -52,13 +59,15 @@ export async function perform(
   const texts = {
     markdown: markdown(report),
     junit: junit(`drill ${report.drill}`, junitCases(report)),
+    html: renderHtml(report, samples, held),
   };
   storeReport(folder, report, {
     'report.md': texts.markdown,
     'junit.xml': texts.junit,
+    'report.html': texts.html,
     'samples.ndjson': samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),
   });
-  for (const format of ['markdown', 'junit'] as const) {
+  for (const format of ['markdown', 'junit', 'html'] as const) {
     if (files[format]) writeReport(resolve(context.cwd, files[format]), texts[format]);
   }
   return report;

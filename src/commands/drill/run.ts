@@ -47,6 +47,7 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
     .option('--compare', 'hold the report against the last one of this drill')
     .option('--markdown <file>', 'write the report as Markdown')
     .option('--junit <file>', 'write the report as JUnit XML')
+    .option('--html <file>', 'write the report as one HTML page')
     .option('--dry-run', 'say what would be done, and do nothing')
     .option('-y, --yes', 'do not ask')
     .option('--confirm <target>', "the target's name, needed in production")

@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Limits, openChannel } from '../../redis/channel.js';
 import type { Access } from '../../redis/target.js';
-import type { CallWitness } from './witness.js';
-
-/** A setting that is another after the drill. Secrets appear as digests of themselves. */
-export interface ChangedSetting {
-  name: string;
-  before: string | null;
-  after: string | null;
-}
+import type { CallWitness, Setting } from './witness.js';
 
 /** Holds every setting and every user of Redis against what they were before the drill. */
 export const callSettings: CallWitness = async ({ access }, limits) => {
@@ -17,14 +10,17 @@ export const callSettings: CallWitness = async ({ access }, limits) => {
     async check(now) {
       if (before.size === 0)
         return { problems: [], says: 'its settings could not be compared: CONFIG GET is refused' };
-      const after = await readSettings(access, now);
+      const settings = pairs(before, await readSettings(access, now));
       return {
-        problems: compare(before, after).map(
-          ({ name, before, after }) =>
-            `${name} was ${before ?? 'not set'}, and is ${after ?? 'not set'} after the drill`,
-        ),
+        problems: settings
+          .filter((one) => one.before !== one.after)
+          .map(
+            ({ name, before, after }) =>
+              `${name} was ${before ?? 'not set'}, and is ${after ?? 'not set'} after the drill`,
+          ),
         says: `its ${before.size} settings and users are as before`,
         facts: { settings_compared: before.size },
+        settings,
       };
     },
     async remove() {},
@@ -32,7 +28,7 @@ export const callSettings: CallWitness = async ({ access }, limits) => {
 };
 
 /** Settings by name, users by `user NAME`; what may not be read is left out. */
-export async function readSettings(access: Access, limits: Limits): Promise<Map<string, string>> {
+async function readSettings(access: Access, limits: Limits): Promise<Map<string, string>> {
   const channel = await openChannel(access, limits);
   try {
     const [config, users] = await channel.pipeline([
@@ -57,14 +53,12 @@ export async function readSettings(access: Access, limits: Limits): Promise<Map<
   }
 }
 
-function compare(before: Map<string, string>, after: Map<string, string>): ChangedSetting[] {
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .filter((name) => before.get(name) !== after.get(name))
-    .map((name) => ({
-      name,
-      before: before.get(name) ?? null,
-      after: after.get(name) ?? null,
-    }));
+function pairs(before: Map<string, string>, after: Map<string, string>): Setting[] {
+  return [...new Set([...before.keys(), ...after.keys()])].sort().map((name) => ({
+    name,
+    before: before.get(name) ?? null,
+    after: after.get(name) ?? null,
+  }));
 }
 
 function shown(name: string, value: string): string {

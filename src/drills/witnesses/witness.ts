@@ -18,6 +18,7 @@ export interface Testimony {
   problems: string[];
   says: string;
   facts?: Facts;
+  settings?: Setting[];
 }
 
 /** Figures of the report beside those of the applications; times in ms, sizes in bytes. */
@@ -30,6 +31,13 @@ export interface Stand {
   prefix: string;
   /** Who takes writes, of a target that fails over. */
   master?: Master | undefined;
+}
+
+/** A setting or user before and after a drill; null where it was not set. Secrets appear as marks. */
+export interface Setting {
+  name: string;
+  before: string | null;
+  after: string | null;
 }
 
 export type CallWitness = (stand: Stand, limits: Limits) => Promise<Witness>;
