@@ -111,7 +111,10 @@ const shortForm = z.transform((value: unknown) =>
 
 export const redis = z.pipe(shortForm, redisFields);
 
-const postgresFields = z.strictObject({ url: urlText('postgres:', 'postgresql:') });
+const postgresFields = z.strictObject({
+  url: urlText('postgres:', 'postgresql:'),
+  control: z.optional(control),
+});
 export const postgres = z.pipe(shortForm, postgresFields);
 
 const queue = z.discriminatedUnion('engine', [

@@ -1,12 +1,14 @@
 import type { Experiment } from './experiment.js';
 import { releaseCanary } from './witnesses/canary.js';
 import { callData } from './witnesses/data.js';
+import { callDatabase } from './witnesses/database.js';
 import { callKeys, callKeysOfFull } from './witnesses/keys.js';
 import { callSettings } from './witnesses/settings.js';
 import { callWriter } from './witnesses/writer.js';
 
 /** What a drill on one Redis has unless it says otherwise. */
 const REDIS = {
+  server: 'redis',
   steady: 'redis',
   degraded: 'memory',
   outage: true,
@@ -129,6 +131,22 @@ export const EXPERIMENTS: readonly Experiment[] = [
       'bringing it back',
     ),
     limits: { ...REDIS.limits, maxDegrade: 30_000 },
+  },
+  {
+    ...REDIS,
+    name: 'postgres-down',
+    summary: 'stop Postgres; caches and applications must go on as if nothing were',
+    server: 'postgres',
+    effect: 'stop',
+    degraded: 'redis',
+    changes: 0,
+    witnesses: [releaseCanary, callDatabase],
+    words: words(
+      'Stop Postgres',
+      'stopping Postgres',
+      'Postgres is stopped',
+      'starting Postgres again',
+    ),
   },
 ];
 

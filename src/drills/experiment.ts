@@ -5,11 +5,12 @@ import type { CallWitness } from './witnesses/witness.js';
 export interface Experiment {
   name: string;
   summary: string;
+  server: 'redis' | 'postgres';
   effect: Effect;
   /** The mode applications are in before and after. */
   steady: 'redis';
-  /** The mode they must be in while the fault lasts; with `either` they may also go on in redis mode. */
-  degraded: 'memory' | 'either';
+  /** The mode they must be in while the fault lasts; with `either` they may also go on in redis mode, with `redis` they must. */
+  degraded: 'memory' | 'either' | 'redis';
   /** Whether the target must be seen not to answer. */
   outage: boolean;
   /** Whether it proves nothing without an application. */

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Config } from '../config/load.js';
 import { CacheOpsError, messageOf } from '../errors.js';
 import type { Io } from '../io.js';
+import type { PostgresTarget } from '../postgres/target.js';
 import { demand, type Limits, openChannel } from '../redis/channel.js';
 import { type Info, parseInfo } from '../redis/info.js';
 import { type Access, label, type RedisTarget } from '../redis/target.js';
@@ -13,8 +14,10 @@ import { findMaster, type Master } from './master.js';
 
 /** A target that has been looked at before a drill: it is up, and this is how it would be broken. */
 export interface Prepared {
-  target: RedisTarget;
-  access: Access;
+  target: { name: string };
+  /** How to sign in to a Redis; undefined for a Postgres. */
+  access: Access | undefined;
+  postgres?: PostgresTarget;
   /** Who takes writes, of a target that fails over. */
   master: Master | undefined;
   address: string;
@@ -47,7 +50,7 @@ export async function prepare(
       'this drill breaks a single Redis',
     );
   }
-  const act = chooseDriver(effect, target.kind, target.name, target.config.control);
+  const act = chooseDriver(effect, target, target.config.control);
   const address = label(access.endpoint);
   const { info, saves } = await inspect(access, address, patience);
   const place = {
@@ -67,7 +70,8 @@ export async function prepare(
       config: { file: config.file ?? null, cwd },
       way,
     },
-    ping: () => signsIn(access, 500),
+    // Answers that are late on purpose are answers.
+    ping: () => signsIn(access, effect === 'latency' ? patience.timeout : 500),
     persistence: info.aof_enabled === '1' ? 'AOF' : saves ? 'RDB' : undefined,
   };
 }

@@ -13,8 +13,8 @@ export interface Expectations {
   /** Limits in ms for degrading and recovering. */
   maxDegrade: number;
   maxRecover: number;
-  /** What is right while the fault lasts: memory mode, or any mode that serves. */
-  degraded: 'memory' | 'either';
+  /** What is right while the fault lasts: memory mode, any mode that serves, or redis mode as before. */
+  degraded: 'memory' | 'either' | 'redis';
   /** Whether the target must be seen not to answer. */
   outage: boolean;
   /** How often an application may change its mode. */
@@ -129,7 +129,8 @@ function reasonsOf(
   const say = (text: string) => reasons.push(`${application}: ${text}`);
   if (degrade_ms === null) {
     if (degraded === 'memory') say('never reported memory mode');
-  } else if (degrade_ms > maxDegrade)
+  } else if (degraded === 'redis') say('left redis mode, though Redis was there all along');
+  else if (degrade_ms > maxDegrade)
     say(`took ${degrade_ms} ms to report memory mode, more than ${maxDegrade} ms`);
   if (settledFrom !== undefined) {
     const served = samples.filter(

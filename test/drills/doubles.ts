@@ -8,30 +8,35 @@ import { connect } from 'node:net';
  * liar: says memory mode while Redis is gone, but its requests fail.
  * sticky: degrades, and never returns to redis mode.
  * flappy: changes its mode back and forth while Redis is gone.
+ * leaning: needs a server that it should do without; it has nothing to do with Redis.
  * deaf: never notices that Redis is gone and fails.
  */
-export type Fault = 'liar' | 'sticky' | 'flappy' | 'deaf';
+export type Fault = 'liar' | 'sticky' | 'flappy' | 'deaf' | 'leaning';
 
 export async function startDouble(
   fault: Fault,
-  redisPort: number,
+  port: number,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const values = new Map<string, string>();
   let wentDown = false;
   let polls = 0;
   const server = createServer(async (request, response) => {
-    const up = await isUp(redisPort);
+    const up = await (fault === 'leaning' ? accepts : isUp)(port);
     wentDown ||= !up;
     const send = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.url === '/api/health') {
       polls += 1;
-      const memory = { liar: !up, sticky: wentDown, flappy: !up && polls % 6 < 3, deaf: false }[
-        fault
-      ];
+      const memory = {
+        liar: !up,
+        sticky: wentDown,
+        flappy: !up && polls % 6 < 3,
+        deaf: false,
+        leaning: false,
+      }[fault];
       return send(200, { cache: memory ? 'memory' : 'redis' });
     }
-    if (!up && (fault === 'liar' || fault === 'deaf'))
+    if (!up && ['liar', 'deaf', 'leaning'].includes(fault))
       return send(500, { error: 'no connection to Redis' });
     const key = request.url ?? '';
     if (request.method === 'GET')
@@ -56,6 +61,17 @@ export async function startDouble(
 function close(server: Server): Promise<void> {
   server.closeAllConnections();
   return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** Whether the port is open at all. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 function isUp(port: number): Promise<boolean> {

@@ -12,6 +12,8 @@ import { type Fault, startDouble } from './doubles.js';
 
 export interface EstateOptions {
   double?: Fault;
+  /** The port that the double leans on; that of Redis unless given. */
+  doubleOn?: number;
   aof?: boolean;
   /** Replaces the start command of the configuration; made from the real one. */
   start?: (real: string) => string;
@@ -25,11 +27,14 @@ export interface EstateOptions {
   /** Programs of an orchestrator that is not here, by name: shell scripts, found before the real ones. */
   standIns?: (redis: { stop: string; start: string }) => Record<string, string>;
   env?: Record<string, string>;
+  /** More lines of the configuration. */
+  yaml?: string[];
 }
 
 /** A Redis that a drill may stop, applications on it, a configuration, and a state folder of its own. */
 export async function startEstate({
   double,
+  doubleOn,
   aof = true,
   start,
   head = '',
@@ -38,6 +43,7 @@ export async function startEstate({
   server,
   standIns,
   env: extra = {},
+  yaml = [],
 }: EstateOptions = {}) {
   const redis = server ?? (await startRedis({ password: 'pass word', aof, config }));
   const folder = mkdtempSync(join(tmpdir(), 'cache-ops-drill-'));
@@ -69,7 +75,7 @@ export async function startEstate({
       { instance: 'test' },
     );
   const services = double ? [] : [await startService(settings()), await startService(settings())];
-  const liar = double ? await startDouble(double, redis.port) : undefined;
+  const liar = double ? await startDouble(double, doubleOn ?? redis.port) : undefined;
   const urls = liar ? [liar.url] : services.map(({ url }) => url);
   const command = start ? start(redis.startCommand) : redis.startCommand;
   const controls = {
@@ -86,6 +92,7 @@ export async function startEstate({
       `    url: redis://127.0.0.1:${redis.port}`,
       '    password: ${REDIS_SECRET}',
       typeof control === 'string' ? controls[control] : `    control: ${control.yaml}`,
+      ...yaml,
       'applications:',
       ...urls.flatMap((url, index) => [
         `  app-${index + 1}:`,

@@ -59,11 +59,19 @@ export function registerRecords(command: Command, context: Context): void {
 }
 
 async function list(context: Context) {
-  const { redis } = await context.config();
-  const targets = Object.entries(redis).flatMap(([name, config]) =>
-    config.control && config.url ? [name] : [],
-  );
-  return { drills: EXPERIMENTS.map(({ name, summary }) => ({ name, summary, targets })) };
+  const config = await context.config();
+  return {
+    drills: EXPERIMENTS.map(({ name, summary, server, effect }) => ({
+      name,
+      summary,
+      targets: Object.entries(config[server]).flatMap(([target, { control, ...where }]) => {
+        const single = server === 'postgres' || ('url' in where && where.url !== undefined);
+        // What is only hampered needs no way to start it; a master is taken from many nodes.
+        const able = effect === 'failover' ? !single : single;
+        return able && (control || (effect !== 'stop' && effect !== 'restart')) ? [target] : [];
+      }),
+    })),
+  };
 }
 
 function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {
@@ -78,7 +86,7 @@ function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {
     ...(none
       ? [
           {
-            note: 'No Redis can be stopped and started here: none has `control` configured.',
+            note: 'Nothing can be broken here: no Redis and no Postgres is configured for it.',
             tone: 'warn' as const,
           },
         ]

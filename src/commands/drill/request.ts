@@ -5,9 +5,9 @@ import { parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
 import { newId, type Plan } from '../../drills/engine.js';
 import type { Experiment, Limits } from '../../drills/experiment.js';
-import { prepare } from '../../drills/subject.js';
+import { type Prepared, prepare } from '../../drills/subject.js';
 import { CacheOpsError } from '../../errors.js';
-import { selectRedis } from '../../redis/target.js';
+import { type RedisTarget, selectRedis } from '../../redis/target.js';
 
 /** What is asked of a drill, by flags or by a plan file; what is left out is as in the catalogue. */
 export interface Request {
@@ -75,17 +75,6 @@ function percentage(text: string | undefined): number | undefined {
 export async function planDrill(context: Context, request: Request): Promise<Plan> {
   const { experiment: base, minAvailability = 1, commands } = request;
   const config = await context.config();
-  const [target, ...others] = selectRedis(
-    config,
-    request.target === undefined ? [] : [request.target],
-  );
-  if (!target || others.length > 0) {
-    throw new CacheOpsError(
-      'usage',
-      'there is more than one Redis: say which',
-      `one of ${Object.keys(config.redis).join(', ')}`,
-    );
-  }
   const experiment: Experiment = {
     ...base,
     limits: { ...base.limits, ...request.limits },
@@ -93,21 +82,33 @@ export async function planDrill(context: Context, request: Request): Promise<Pla
   };
   const id = newId(context.now());
   const keyPrefix = `${config.keys.prefix}:${config.environment}:drill:${id}`;
-  const applications = selectApplications(config, target.name, request.applications, experiment);
   const { timeout } = context.settings;
-  const prepared = await prepare(
-    commands ? { ...target, config: { ...target.config, control: { command: commands } } } : target,
-    commands ? { ...experiment, effect: 'stop' } : experiment,
-    keyPrefix,
-    { ...context, config },
-    { timeout, signal: context.signal },
-  );
+  const patience = { timeout, signal: context.signal };
+  const asked = commands ? { ...experiment, effect: 'stop' as const } : experiment;
+  const world = { ...context, config };
+  let applications: Application[];
+  let prepared: Prepared;
+  if (base.server === 'postgres') {
+    const { preparePostgres, selectPostgres } = await import('../../drills/postgres.js');
+    const target = selectPostgres(config, request.target);
+    applications = selectApplications(config, undefined, request.applications, experiment);
+    const control = commands ? { command: commands } : config.postgres[target.name]?.control;
+    prepared = await preparePostgres(target, control, asked, keyPrefix, world, patience);
+  } else {
+    const target = oneRedis(config, request.target);
+    applications = selectApplications(config, target.name, request.applications, experiment);
+    const own = {
+      ...target,
+      config: { ...target.config, control: commands && { command: commands } },
+    };
+    prepared = await prepare(commands ? own : target, asked, keyPrefix, world, patience);
+  }
   // Moved to another port it keeps what it has.
   const stops = experiment.persistence && prepared.fault.way.kind !== 'port';
   if (stops && !prepared.persistence && !request.allowDataLoss) {
     throw new CacheOpsError(
       'refused',
-      `${target.name} keeps nothing over a stop: neither AOF nor RDB is on`,
+      `${prepared.target.name} keeps nothing over a stop: neither AOF nor RDB is on`,
       'switch one on, or add --allow-data-loss',
     );
   }
@@ -123,10 +124,20 @@ export async function planDrill(context: Context, request: Request): Promise<Pla
   };
 }
 
+function oneRedis(config: Config, name: string | undefined): RedisTarget {
+  const [target, ...others] = selectRedis(config, name === undefined ? [] : [name]);
+  if (target && others.length === 0) return target;
+  throw new CacheOpsError(
+    'usage',
+    'there is more than one Redis: say which',
+    `one of ${Object.keys(config.redis).join(', ')}`,
+  );
+}
+
 /** The applications that cache in the target, or the named ones; refuses when they could prove nothing. */
 function selectApplications(
   { applications, redis }: Config,
-  target: string,
+  target: string | undefined,
   names: string[] | undefined,
   { needsApplications }: Experiment,
 ): Application[] {
@@ -139,12 +150,14 @@ function selectApplications(
     );
   const [first] = Object.keys(redis);
   const chosen = Object.entries(applications)
-    .filter(([name, config]) => (names ? names.includes(name) : (config.redis ?? first) === target))
+    .filter(([name, config]) =>
+      names ? names.includes(name) : !target || (config.redis ?? first) === target,
+    )
     .map(([name, config]) => ({ name, config }));
   if (chosen.length === 0 && needsApplications) {
     throw new CacheOpsError(
       'refused',
-      `no application that uses ${target} is configured: the drill could prove nothing`,
+      `no application${target ? ` that uses ${target}` : ''} is configured: the drill could prove nothing`,
       'add it under applications',
     );
   }

@@ -25,7 +25,10 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
   if (experiment.persistence)
     command.option('--allow-data-loss', 'also break a Redis without persistence');
   command
-    .argument('[target]', 'a Redis of the configuration (default: the only one)')
+    .argument(
+      '[target]',
+      `a ${experiment.server === 'redis' ? 'Redis' : 'Postgres'} of the configuration (default: the only one)`,
+    )
     .option('--app <name...>', 'applications to watch (default: all that use the target)')
     .option(
       '--hold <duration>',

@@ -24,10 +24,16 @@ function configured(control: ControlConfig): Driver {
   return connectionDriver;
 }
 
+/** What is to be broken: of a Postgres nothing is done over its connection. */
+interface Wanted {
+  kind: RedisTarget['kind'] | 'postgres';
+  name: string;
+}
+
 type Act = (subject: Subject) => Promise<Way>;
 
 /** A master is taken away by whatever stops it. On another port its data outlives it, and a cluster follows it there. */
-function actOf(driver: Driver, effect: Effect, kind: RedisTarget['kind']): Act | undefined {
+function actOf(driver: Driver, effect: Effect, kind: Wanted['kind']): Act | undefined {
   const overConnection = driver === connectionDriver;
   if (effect === 'restart') return overConnection ? undefined : driver.stop;
   if (effect !== 'failover') return driver[effect];
@@ -40,8 +46,7 @@ function actOf(driver: Driver, effect: Effect, kind: RedisTarget['kind']): Act |
  */
 export function chooseDriver(
   effect: Effect,
-  kind: RedisTarget['kind'],
-  target: string,
+  { kind, name }: Wanted,
   control: ControlConfig | undefined,
 ): Act {
   const drivers = [
@@ -52,10 +57,11 @@ export function chooseDriver(
     const act = actOf(driver, effect, kind);
     if (act) return act;
   }
+  const where = kind === 'postgres' ? 'postgres' : 'redis';
   throw refused(
     control
-      ? `control.${configured(control).name} has no way to do this to ${target} (${effect})`
-      : `no way to stop and start ${target} is configured`,
-    `give redis.${target}.control one of: process: { start } for one on this machine, command: { stop, start }, docker: { container }, compose: { service }, systemd: { unit }, kubernetes: { namespace, workload }, ssh: { host, stop, start }, connection: true`,
+      ? `control.${configured(control).name} has no way to do this to ${name} (${effect})`
+      : `no way to stop and start ${name} is configured`,
+    `give redis.${where}.${name}.control one of: process: { start } for one on this machine, command: { stop, start }, docker: { container }, compose: { service }, systemd: { unit }, kubernetes: { namespace, workload }, ssh: { host, stop, start }, connection: true`,
   );
 }

@@ -29,6 +29,8 @@ export type Driver = { name: string } & {
 export interface Subject {
   endpoint: Fault['endpoint'];
   tls: boolean;
+  /** Set where the target is a Postgres. */
+  postgres?: Fault['postgres'];
   cwd: string;
   env: Environment;
   host: Host;

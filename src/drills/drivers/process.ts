@@ -14,7 +14,9 @@ export function processDriver({ pidFile, start }: NonNullable<ControlConfig['pro
     async stop(subject) {
       const identity = processOf(subject, pidFile);
       await rehearseShell(start, subject);
-      return { kind: 'process', ...identity, start };
+      // A Postgres that is asked by SIGTERM waits for every client to leave of itself.
+      const signal = subject.postgres ? 'SIGINT' : 'SIGTERM';
+      return { kind: 'process', ...identity, signal, start };
     },
     async hang(subject) {
       return { kind: 'freeze', ...processOf(subject, pidFile) };
@@ -22,8 +24,18 @@ export function processDriver({ pidFile, start }: NonNullable<ControlConfig['pro
   };
 }
 
-function processOf({ endpoint, cwd, host, info }: Subject, pidFile: string | undefined): Identity {
-  const pid = numberIn(info, 'process_id');
+function processOf(subject: Subject, pidFile: string | undefined): Identity {
+  const { endpoint, cwd, host, info, postgres } = subject;
+  const server = postgres ? 'Postgres' : 'Redis';
+  if (postgres && pidFile === undefined)
+    throw refused(
+      'Postgres does not tell its process id',
+      'add control.process.pidFile: postmaster.pid of its data folder',
+    );
+  const pid =
+    postgres && pidFile !== undefined
+      ? readPid(resolve(cwd, pidFile))
+      : numberIn(info, 'process_id');
   if (pid === null) {
     throw refused(
       'Redis does not report its process id',
@@ -45,9 +57,9 @@ function processOf({ endpoint, cwd, host, info }: Subject, pidFile: string | und
   // In a container Redis reports a pid of its own name space, which here is another process.
   const program = programOf(pid);
   const identity = identify(pid);
-  if (!identity || !program || !/redis|valkey|keydb/i.test(program)) {
+  if (!identity || !program || !PROGRAMS[server].test(program)) {
     throw refused(
-      `process ${pid} is ${program ?? 'not there'}, not Redis`,
+      `process ${pid} is ${program ?? 'not there'}, not ${server}`,
       'is it in a container? use control.docker',
     );
   }
@@ -56,15 +68,18 @@ function processOf({ endpoint, cwd, host, info }: Subject, pidFile: string | und
   } catch (error) {
     throw refused(
       `process ${pid} may not be stopped by this user (${codeOf(error)})`,
-      'run the drill as the user that runs Redis',
+      `run the drill as the user that runs ${server}`,
     );
   }
   return identity;
 }
 
+const PROGRAMS = { Redis: /redis|valkey|keydb/i, Postgres: /^post(gres|master)/ };
+
 function readPid(file: string): number {
   try {
-    return Number(readFileSync(file, 'utf8').trim());
+    // Postgres writes more lines behind it.
+    return Number.parseInt(readFileSync(file, 'utf8'), 10);
   } catch (error) {
     throw refused(
       `cannot read the pid file ${file} (${codeOf(error)})`,

@@ -16,8 +16,13 @@ export type Move = z.infer<typeof move>;
  */
 const waySchema = z.discriminatedUnion('kind', [
   z
-    .object({ kind: z.literal('process'), ...identity, start: z.string() })
-    .check(z.describe('SIGTERM to this process')),
+    .object({
+      kind: z.literal('process'),
+      ...identity,
+      signal: z.enum(['SIGTERM', 'SIGINT']),
+      start: z.string(),
+    })
+    .check(z.describe('a signal that ends this process')),
   z.object({ kind: z.literal('command'), stop: z.string(), start: z.string() }),
   z
     .object({ kind: z.literal('freeze'), ...identity })
@@ -66,6 +71,8 @@ export const faultSchema = z.object({
     z.object({ path: z.string() }),
   ]),
   tls: z.boolean(),
+  /** As whom a Postgres is greeted; Redis where it is left out. */
+  postgres: z.optional(z.object({ user: z.string(), database: z.string() })),
   /** Folder that the commands run in, and whose `.env` they get. */
   cwd: z.string(),
   way: waySchema,

@@ -4,17 +4,19 @@ import { openChannel, StageError } from '../../redis/channel.js';
 import { ReplyError } from '../../redis/resp.js';
 import type { Access } from '../../redis/target.js';
 import type { Fault } from './fault.js';
+import { postgresLiveness } from './postgres.js';
 
 /** Longest time for a server to answer after its start: it may load a big file. */
 const START_LIMIT = 60_000;
 
-export type Place = Pick<Fault, 'endpoint' | 'tls'>;
+export type Place = Pick<Fault, 'endpoint' | 'tls' | 'postgres'>;
 
 /** Whether the target answers at all, without signing in: `loading` is on its way up. */
 export async function liveness(
-  { endpoint, tls }: Place,
+  { endpoint, tls, postgres }: Place,
   timeout: number,
 ): Promise<'up' | 'loading' | 'down'> {
+  if (postgres) return postgresLiveness(endpoint, postgres, timeout);
   try {
     const channel = await openChannel(
       { endpoint, ...(tls && { tls: { rejectUnauthorized: false } }) },

@@ -27,10 +27,10 @@ export const commandBreaker: Breaker<WayOf<'command'>> = {
   words: ({ stop, start }) => ({ breaks: stop, mends: start }),
 };
 
-/** SIGTERM to a process of this machine, and a command that starts it again. */
+/** A signal to a process of this machine, and a command that starts it again. */
 export const processBreaker: Breaker<WayOf<'process'>> = {
   async inject(_, way, { host }) {
-    if (!signalTo(host, way, 'SIGTERM')) throw new Error(`process ${way.pid} was gone already`);
+    if (!signalTo(host, way, way.signal)) throw new Error(`process ${way.pid} was gone already`);
     await stopped(async () => !isAlive(way));
     return undefined;
   },
@@ -38,7 +38,7 @@ export const processBreaker: Breaker<WayOf<'process'>> = {
     if (!settled) await within(async () => !isAlive(way));
     await startAgain(fault, way.start, actor);
   },
-  words: ({ pid, start }) => ({ breaks: `SIGTERM to process ${pid}`, mends: start }),
+  words: ({ pid, signal, start }) => ({ breaks: `${signal} to process ${pid}`, mends: start }),
 };
 
 function stopped(condition: () => Promise<boolean>): Promise<void> {

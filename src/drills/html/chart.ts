@@ -34,8 +34,8 @@ export function applicationChart(
     span,
   );
   return chart(
-    html`<bdi class="name">${name}</bdi> <small>slowest answer of each moment, up to ${spanText(most)}; ${failed === 0 ? 'no request failed' : `${String(failed)} requests failed`}</small>`,
-    `${name}: latency over time, at most ${spanText(most)}, ${failed} failures; the figures are in the tables below`,
+    html`<bdi class="name">${name}</bdi> <small>slowest answer of each moment, up to ${spanText(most)}; ${failed === 0 ? 'every request was answered rightly' : `${String(failed)} not answered rightly`}</small>`,
+    `${name}: latency over time, at most ${spanText(most)}, ${failed} not answered rightly; the figures are in the tables below`,
     html`${points.length > 0 ? html`<path class="worst" d="M${points.join('L')}"/>` : null}
 ${slices.map(({ failed: count }, index) => (count > 0 ? html`<rect class="failed" x="${x(index)}" y="${String(GROUND - 14)}" width="${String(WIDTH / SLICES)}" height="14"/>` : html``))}
 ${modes}`,
@@ -63,7 +63,7 @@ ${strip(pings, ({ ok }) => (ok ? 'there' : 'away'), span)}`,
 }
 
 export const LEGEND = html`<ul class="legend">
-${key('broken', 'broken')}${key('coming', 'recovering')}${key('redis', 'in redis mode, or answering')}${key('memory', 'in memory mode, or not answering')}${key('failed', 'requests that failed')}
+${key('broken', 'broken')}${key('coming', 'recovering')}${key('redis', 'in redis mode, or answering')}${key('memory', 'in memory mode, or not answering')}${key('failed', 'not answered rightly')}
 </ul>`;
 
 function key(kind: string, text: string): Markup {

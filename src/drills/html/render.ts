@@ -133,7 +133,7 @@ function phases({ marks, applications: all }: Report, samples: readonly Sample[]
   return tableSection(
     'phases',
     'Latency by phase',
-    numbers('Application, phase', 'Requests', 'Failed', 'Median', '95 %', 'Slowest'),
+    numbers('Application, phase', 'Requests', 'Not answered rightly', 'Median', '95 %', 'Slowest'),
     all.flatMap(({ application }) =>
       bounds.map(([name, from, to]) => {
         const part = samples.filter(({ of, at }) => of === application && at >= from && at < to);

@@ -12,7 +12,7 @@ const TTL = 3_600;
 export const releaseCanary: CallWitness = async ({ access, applications, prefix }, limits) => {
   const key = `${prefix}:canary`;
   const value = `canary ${key}`;
-  const direct = await writeDirectly(access, key, value, limits);
+  const direct = access && (await writeDirectly(access, key, value, limits));
   const through = key.replaceAll(':', '-');
   for (const application of applications) {
     const written = await writeKey(application, through, value, limits);
@@ -33,7 +33,7 @@ export const releaseCanary: CallWitness = async ({ access, applications, prefix 
   return {
     async check(now) {
       const reasons: string[] = [];
-      if (direct && !(await readDirectly(access, key, value, now)))
+      if (access && direct && !(await readDirectly(access, key, value, now)))
         reasons.push('the canary written to Redis before the drill is gone');
       for (const application of applications) {
         const answer = await readKey(application, through, value, now);
@@ -46,7 +46,9 @@ export const releaseCanary: CallWitness = async ({ access, applications, prefix 
     },
     async remove(now) {
       await Promise.allSettled([
-        ...(direct ? [withChannel(access, now, (channel) => channel.send('DEL', key))] : []),
+        ...(access && direct
+          ? [withChannel(access, now, (channel) => channel.send('DEL', key))]
+          : []),
         ...applications.map((application) => deleteKey(application, through, now)),
       ]);
     },

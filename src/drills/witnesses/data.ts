@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import { type Channel, demand } from '../../redis/channel.js';
 import type { Reply } from '../../redis/resp.js';
-import { withChannel } from './with-channel.js';
+import { redisOf, withChannel } from './with-channel.js';
 import type { CallWitness } from './witness.js';
 
 /** Of each type. */
@@ -26,7 +26,9 @@ const KINDS = {
 } as const;
 
 /** Writes keys of every type and holds each, value and time to live, against what it is after a restart. */
-export const callData: CallWitness = async ({ access, prefix }, limits) => {
+export const callData: CallWitness = async (stand, limits) => {
+  const { prefix } = stand;
+  const access = redisOf(stand);
   const keys = Object.entries(KINDS).flatMap(([kind, { write, read }]) =>
     Array.from({ length: EACH }, (_, n) => {
       const key = `${prefix}:data:${kind}:${n}`;

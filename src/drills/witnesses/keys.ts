@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { type Channel, demand, type Limits } from '../../redis/channel.js';
 import { numberIn, parseInfo } from '../../redis/info.js';
 import type { Access } from '../../redis/target.js';
-import { withChannel } from './with-channel.js';
+import { redisOf, withChannel } from './with-channel.js';
 import type { CallWitness } from './witness.js';
 
 /** Of a key space that is larger these are looked at: SCAN gives them in no order of theirs. */
@@ -15,7 +15,9 @@ export const callKeysOfFull = keysWitness(true);
 export const callKeys = keysWitness(false);
 
 function keysWitness(full: boolean): CallWitness {
-  return async ({ access, prefix }, limits) => {
+  return async (stand, limits) => {
+    const { prefix } = stand;
+    const access = redisOf(stand);
     const [lasting, before] = await withBytes(access, limits, async (channel) => [
       await census(channel, prefix),
       await evictions(channel),

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Limits, openChannel } from '../../redis/channel.js';
 import type { Access } from '../../redis/target.js';
+import { redisOf } from './with-channel.js';
 import type { CallWitness, Setting } from './witness.js';
 
 /** Holds every setting and every user of Redis against what they were before the drill. */
-export const callSettings: CallWitness = async ({ access }, limits) => {
+export const callSettings: CallWitness = async (stand, limits) => {
+  const access = redisOf(stand);
   const before = await readSettings(access, limits);
   return {
     async check(now) {

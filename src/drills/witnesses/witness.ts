@@ -1,4 +1,5 @@
 import type { Application } from '../../applications/client.js';
+import type { PostgresTarget } from '../../postgres/target.js';
 import type { Limits } from '../../redis/channel.js';
 import type { Access } from '../../redis/target.js';
 import type { Master } from '../master.js';
@@ -26,7 +27,9 @@ export type Facts = Record<string, number | string | null>;
 
 /** What a witness is called with. `prefix` begins the names of whatever it writes. */
 export interface Stand {
-  access: Access;
+  /** How to sign in to a Redis; undefined for a Postgres. */
+  access: Access | undefined;
+  postgres?: PostgresTarget | undefined;
   applications: readonly Application[];
   prefix: string;
   /** Who takes writes, of a target that fails over. */
