@@ -28,3 +28,10 @@ export async function pageModule(id) {
   const text = (end) => JSON.stringify(outputFiles.find(({ path }) => path.endsWith(end)).text);
   return `export const script = ${text('.js')};\nexport const style = ${text('.css')};`;
 }
+
+/** The same for vitest. */
+export const pages = {
+  name: 'pages',
+  resolveId: (id) => (isPage(id) ? `\0${id}` : null),
+  load: (id) => (isPage(id.slice(1)) ? pageModule(id.slice(1)) : null),
+};

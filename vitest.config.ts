@@ -1,14 +1,8 @@
 import { defineConfig } from 'vitest/config';
-import { isPage, pageModule } from './esbuild.page.mjs';
+import { pages } from './esbuild.page.mjs';
 
 export default defineConfig({
-  plugins: [
-    {
-      name: 'page',
-      resolveId: (id) => (isPage(id) ? `\0${id}` : null),
-      load: (id) => (isPage(id.slice(1)) ? pageModule(id.slice(1)) : null),
-    },
-  ],
+  plugins: [pages],
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/endurance/**'],

@@ -138,8 +138,10 @@ function reasonsOf(
         (kind === 'write' || kind === 'read') && at - ms >= settledFrom && at <= restoring,
     );
     const broken = served.filter(({ ok }) => !ok);
-    if (served.length === 0) say('no write or read was answered while it reported memory mode');
-    else if (broken.length > served.length * (1 - minAvailability))
+    // One that need not have left redis mode may leave it in the last moment.
+    if (served.length === 0 && degraded === 'memory')
+      say('no write or read was answered while it reported memory mode');
+    else if (broken.length > 0 && broken.length > served.length * (1 - minAvailability))
       say(
         `reports memory mode but does not serve from it: ${broken.length} of ${served.length} writes and reads failed (${firstError(broken)})`,
       );
