@@ -3,7 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { PAGE, pageModule } from './esbuild.page.mjs';
+import { isPage, pageModule } from './esbuild.page.mjs';
 
 rmSync('dist', { recursive: true, force: true });
 /** commander needs it for subcommands that are programs of their own; we have none, and it costs 2 ms. */
@@ -57,8 +57,12 @@ const ASKED = [
 const page = {
   name: 'page',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: new RegExp(`^${PAGE}$`) }, ({ path }) => ({ path, namespace: 'page' }));
-    onLoad({ filter: /.*/, namespace: 'page' }, async () => ({ contents: await pageModule() }));
+    onResolve({ filter: /^page:/ }, ({ path }) =>
+      isPage(path) ? { path, namespace: 'page' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'page' }, async ({ path }) => ({
+      contents: await pageModule(path),
+    }));
   },
 };
 

@@ -1,2 +1,5 @@
-export const PAGE: string;
-export function pageModule(): Promise<string>;
+import type { Plugin } from 'vitest/config';
+
+export function isPage(id: string): boolean;
+export function pageModule(id: string): Promise<string>;
+export const pages: Plugin;

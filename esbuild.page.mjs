@@ -1,14 +1,20 @@
-// The browser's side of the HTML report (src/memory/html/page): its script and its style as two texts
-// in a module, for the build and for the tests.
+// The browser's side of the HTML reports: of each page its script and its style as two texts in a
+// module, for the build and for the tests.
 import { build } from 'esbuild';
 
-/** What src/memory/html imports them as. */
-export const PAGE = 'page:memory';
+/** The folder of each page, by what it is imported as. */
+const PAGES = {
+  'page:memory': 'src/memory/html/page',
+  'page:drill': 'src/drills/html/page',
+};
 
-/** The source of that module. */
-export async function pageModule() {
+/** Whether it is one of these modules. */
+export const isPage = (id) => Object.hasOwn(PAGES, id);
+
+/** The source of such a module. */
+export async function pageModule(id) {
   const { outputFiles } = await build({
-    entryPoints: ['main.ts', 'page.css'].map((name) => `src/memory/html/page/${name}`),
+    entryPoints: ['main.ts', 'page.css'].map((name) => `${PAGES[id]}/${name}`),
     absWorkingDir: import.meta.dirname,
     outdir: 'nowhere',
     write: false,
@@ -22,3 +28,10 @@ export async function pageModule() {
   const text = (end) => JSON.stringify(outputFiles.find(({ path }) => path.endsWith(end)).text);
   return `export const script = ${text('.js')};\nexport const style = ${text('.css')};`;
 }
+
+/** The same for vitest. */
+export const pages = {
+  name: 'pages',
+  resolveId: (id) => (isPage(id) ? `\0${id}` : null),
+  load: (id) => (isPage(id.slice(1)) ? pageModule(id.slice(1)) : null),
+};

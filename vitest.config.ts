@@ -1,14 +1,8 @@
 import { defineConfig } from 'vitest/config';
-import { PAGE, pageModule } from './esbuild.page.mjs';
+import { pages } from './esbuild.page.mjs';
 
 export default defineConfig({
-  plugins: [
-    {
-      name: 'page',
-      resolveId: (id) => (id === PAGE ? `\0${PAGE}` : null),
-      load: (id) => (id === `\0${PAGE}` ? pageModule() : null),
-    },
-  ],
+  plugins: [pages],
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/endurance/**'],

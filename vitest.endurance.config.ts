@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { pages } from './esbuild.page.mjs';
 
 export default defineConfig({
+  plugins: [pages],
   test: {
     include: ['test/endurance/**/*.test.ts'],
     pool: 'forks',

@@ -1,6 +1,6 @@
 // Brings what `npm run demo` and `npm test` need on a machine that has only Node and npm: packages,
-// the build, a real redis-server, a real Postgres, the shells whose completion is tested, a browser and an
-// Alertmanager.
+// the build, a real redis-server, a real Postgres, the shells whose completion is tested, a browser, an
+// Alertmanager and a container engine.
 // Does nothing where all of it is there. Exits 69 and says what to install when it cannot.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import {
   ensureAlertmanager,
   ensureBrowser,
+  ensureEngine,
   ensurePostgres,
   ensureRedis,
   ensureShells,
@@ -24,6 +25,7 @@ try {
   ensureShells();
   ensureBrowser();
   ensureAlertmanager();
+  ensureEngine();
 } catch (error) {
   if (!(error instanceof Missing)) throw error;
   say(error.message);

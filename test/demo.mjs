@@ -15,6 +15,8 @@ const STEPS = [
   'memory --sandbox',
   'memory bigkeys --sandbox',
   'drill redis-down --yes --sandbox',
+  'drill redis-hang --hold 2s --yes --sandbox',
+  'drill redis-latency --delay 200ms --hold 2s --yes --sandbox',
   'queue ls --sandbox',
   'queue jobs --state failed --limit 5 --sandbox',
   'queue retry --error /ETIMEDOUT/ --dry-run --sandbox',

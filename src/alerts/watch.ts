@@ -13,6 +13,7 @@ import type { Leader } from './leader.js';
 import type { Notification } from './notification.js';
 import { type Outbox, openOutbox } from './outbox.js';
 import type { RuleBook } from './rules.js';
+import { unreachableSinks } from './sinks/reach.js';
 import { type AlertState, loadState } from './state.js';
 
 /** What is watched, as the configuration has it. */
@@ -211,6 +212,8 @@ class Watcher {
       notice,
       stdout: io.stdout,
     });
+    // Not waited for: a sink that is away must not delay the first look.
+    void unreachableSinks(this.watched.sinks).then((sentences) => sentences.forEach(notice));
   }
 
   /** What is on its way when it is closed is sent again, with the same id. */

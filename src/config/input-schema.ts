@@ -1,14 +1,7 @@
 import * as z from 'zod/mini';
 import { ruleSchema } from './alert-rules.js';
-import {
-  configSchema,
-  control,
-  postgres,
-  redis,
-  redisFields,
-  ruleEntry,
-  sinkEntry,
-} from './schema.js';
+import { control } from './control.js';
+import { configSchema, postgres, redis, redisFields, ruleEntry, sinkEntry } from './schema.js';
 import { sinkSchema } from './sinks.js';
 
 type JsonSchema = z.core.JSONSchema.BaseSchema;

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { control } from './control.js';
 import { parseKeyPattern } from './key-pattern.js';
 import { nearest } from './nearest.js';
 import { duration, size } from './units.js';
@@ -58,26 +59,6 @@ const tls = z
   })
   .check(z.describe('TLS: own certificate authority and client certificate'));
 
-export const control = z
-  .strictObject({
-    process: z.optional(
-      z.strictObject({
-        pidFile: z.optional(text('checked against the pid that Redis reports')),
-        start: filled().check(z.describe('shell command that starts it again')),
-      }),
-    ),
-    command: z.optional(z.strictObject({ stop: filled(), start: filled() })),
-  })
-  .check(
-    z.refine(
-      (ways) => Object.keys(ways).length === 1,
-      'expected exactly one way: process or command',
-    ),
-    z.describe(
-      'how a drill stops and starts it; variables are left to the shell, so no secret is stored',
-    ),
-  );
-
 /** A number that may come from a variable, which is text. */
 const count = z.union([
   whole(),
@@ -130,7 +111,10 @@ const shortForm = z.transform((value: unknown) =>
 
 export const redis = z.pipe(shortForm, redisFields);
 
-const postgresFields = z.strictObject({ url: urlText('postgres:', 'postgresql:') });
+const postgresFields = z.strictObject({
+  url: urlText('postgres:', 'postgresql:'),
+  control: z.optional(control),
+});
 export const postgres = z.pipe(shortForm, postgresFields);
 
 const queue = z.discriminatedUnion('engine', [
@@ -358,7 +342,6 @@ interface Loose {
 export type ConfigValues = z.infer<typeof configSchema>;
 export type RedisConfig = z.infer<typeof redisFields>;
 export type TlsConfig = z.infer<typeof tls>;
-export type ControlConfig = z.infer<typeof control>;
 export type QueueConfig = z.infer<typeof queue>;
 export type ApplicationConfig = z.infer<typeof application>;
 export type KeyRule = z.infer<typeof keyRule>;

@@ -1,32 +1,34 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Application } from '../applications/client.js';
-import { readHealth } from '../applications/client.js';
-import { CacheOpsError, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import type { Io } from '../io.js';
 import type { State } from '../state/folder.js';
 import { identify } from '../state/identity.js';
-import { type Canary, releaseCanary } from './canary.js';
 import type { Experiment } from './experiment.js';
 import { Guard, type Restored } from './guard.js';
 import { archive, openJournal } from './journal.js';
 import { Observer, type Sample } from './observer.js';
+import { breakAndHold, demandSteady, recover, type Tell } from './phases.js';
 import type { DrillEvent, Report } from './record.js';
 import type { Prepared } from './subject.js';
-import { judge, type Marks } from './verdict.js';
+import { judge, type Marks, type Verdict } from './verdict.js';
+import type { Facts, Setting, Witness } from './witnesses/witness.js';
 
 export interface Plan {
+  id: string;
   experiment: Experiment;
   prepared: Prepared;
   applications: readonly Application[];
   environment: string;
   /** Prefix of the keys that the drill writes itself. */
   keyPrefix: string;
-  /** Longest wait for one answer of Redis or an application, in ms. */
+  /** Share of requests that must be answered rightly, 0 to 1. */
+  minAvailability: number;
+  /** Longest wait for one answer of the target or an application, in ms. */
   timeout: number;
 }
 
-export interface Scene extends Pick<Io, 'host' | 'env' | 'signal' | 'now'> {
+export interface Scene extends Pick<Io, 'host' | 'env' | 'cwd' | 'signal' | 'now'> {
   state: State;
   onEvent(event: DrillEvent): void;
 }
@@ -36,6 +38,13 @@ export interface Outcome {
   /** Where the drill's journal is kept now; the report belongs beside it. */
   folder: string;
   samples: Sample[];
+  /** Every setting before and after; none where they could not be compared. */
+  settings: Setting[];
+}
+
+/** The name of a drill that begins now; it sorts by time. */
+export function newId(now: number): string {
+  return `${new Date(now).toISOString().replace(/[:.]/g, '-')}-${randomBytes(3).toString('hex')}`;
 }
 
 /**
@@ -43,18 +52,80 @@ export interface Outcome {
  * Whatever goes wrong after the fault, the target is restored before this returns or throws.
  */
 export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
-  const { experiment, prepared, applications } = plan;
-  const id = `${new Date(scene.now()).toISOString().replace(/[:.]/g, '-')}-${randomBytes(3).toString('hex')}`;
+  const { id, experiment, prepared, applications } = plan;
   const began = scene.now();
+  const start = performance.now();
   const timeline: DrillEvent[] = [];
-  const tell = (phase: DrillEvent['phase'], message: string) => {
-    const event = { at: scene.now() - began, phase, message };
+  const tell: Tell = (phase, message) => {
+    const event = { at: Math.round(performance.now() - start), phase, message };
     timeline.push(event);
     scene.onEvent(event);
   };
+  const { folder, guard, witnesses } = await open(plan, scene, began, tell);
+
+  const observer = new Observer(id, applications, prepared.ping, plan.timeout, start);
+  const marks: Marks = { end: 0 };
+  const proof: Proof = { problems: [], facts: {}, settings: [] };
+  let problem: string | undefined;
+  try {
+    await breakAndHold(plan, scene, guard, observer, witnesses, marks, tell);
+  } catch (error) {
+    problem = scene.signal.aborted ? 'interrupted' : messageOf(error);
+  }
+  marks.restoring = observer.now;
+  tell('restore', problem ? `${problem}: restoring` : experiment.words.mending);
+  const outcome = await guard.restore();
+  marks.restored = observer.now;
+  if (outcome.type === 'restored') {
+    const by = outcome.by === 'drill' ? '' : `: the watchdog restored it (${outcome.by})`;
+    tell('restore', `the target is as it was${by}`);
+    try {
+      await recover(plan, scene, observer, tell);
+      await hear(witnesses, { timeout: plan.timeout, signal: scene.signal }, proof, tell);
+    } catch (error) {
+      problem ??= scene.signal.aborted ? 'interrupted' : messageOf(error);
+    }
+    await dismiss(witnesses, plan.timeout);
+  }
+  marks.end = observer.now;
+  await observer.stop();
+  const kept = outcome.type === 'restored' ? await guard.disarm() : folder;
+  guard.release();
+
+  const { limits, degraded, outage, changes } = experiment;
+  const verdict = judge(observer.samples, marks, {
+    applications: applications.map(({ name }) => name),
+    maxDegrade: limits.maxDegrade,
+    maxRecover: limits.maxRecover,
+    degraded,
+    outage,
+    changes,
+    minAvailability: plan.minAvailability,
+  });
+  const report: Report = {
+    id,
+    drill: experiment.name,
+    target: prepared.target.name,
+    address: prepared.address,
+    environment: plan.environment,
+    started_at: new Date(began).toISOString(),
+    ended_at: new Date(scene.now()).toISOString(),
+    ...conclude(outcome, problem, verdict, proof),
+    outage_ms: verdict.outage_ms,
+    applications: verdict.applications,
+    facts: proof.facts,
+    marks: rounded(marks),
+    timeline,
+  };
+  tell('close', report.restored ? `${report.verdict}` : `NOT RESTORED: ${report.reasons[0]}`);
+  return { report, samples: observer.samples, settings: proof.settings, folder: kept };
+}
+
+/** All that comes before the fault: the target is locked, its state is known, and the watchdog stands. */
+async function open(plan: Plan, scene: Scene, began: number, tell: Tell) {
+  const { id, experiment, prepared, applications, timeout } = plan;
   const self = identify(scene.host.pid);
   if (!self) throw new Error('this process cannot be identified');
-
   const folder = openJournal(scene.state, {
     id,
     drill: experiment.name,
@@ -65,183 +136,85 @@ export async function runDrill(plan: Plan, scene: Scene): Promise<Outcome> {
     fault: prepared.fault,
     cli: self,
   });
-  const limits = { timeout: plan.timeout, signal: scene.signal };
-  let canary: Canary | undefined;
-  let guard: Guard;
+  const witnesses: Witness[] = [];
   try {
-    await demandSteady(plan, limits);
-    canary = await releaseCanary(
-      `${plan.keyPrefix}:drill:${id}:canary`,
-      prepared.access,
-      applications,
-      limits,
-    );
+    const patience = { timeout, signal: scene.signal };
+    await demandSteady(plan, patience);
+    const { access, master, postgres } = prepared;
+    const stand = { access, master, postgres, applications, prefix: plan.keyPrefix };
+    for (const call of experiment.witnesses) witnesses.push(await call(stand, patience));
     tell(
       'prepare',
       `${prepared.target.name} and ${applications.length} application(s) are healthy; a canary is written`,
     );
-    guard = await Guard.arm(scene, folder, experiment.limits.deadline, prepared.fault.cwd);
+    const guard = await Guard.arm(scene, folder, experiment.limits.deadline, prepared.fault.cwd);
+    tell('arm', 'the watchdog is ready; from here on the target is restored whatever happens');
+    return { folder, guard, witnesses };
   } catch (error) {
-    await canary?.remove({ timeout: plan.timeout });
+    await dismiss(witnesses, timeout);
     archive(scene.state, folder, id);
     throw error;
   }
-  tell('arm', 'the watchdog is ready; from here on Redis is restored whatever happens');
+}
 
-  const observer = new Observer(id, applications, prepared.fault, plan.timeout);
-  const marks: Marks = { end: 0 };
-  let problem: string | undefined;
-  let outcome: Restored | undefined;
-  let lost: string[] = [];
-  try {
-    await breakAndHold(plan, scene, guard, observer, marks, tell);
-  } catch (error) {
-    problem = scene.signal.aborted ? 'interrupted' : messageOf(error);
-  }
-  marks.restoring = observer.now;
-  tell('restore', problem ? `${problem}: restoring` : 'starting Redis again');
-  outcome = await guard.restore();
-  marks.restored = observer.now;
-  if (outcome.type === 'restored') {
-    tell(
-      'restore',
-      outcome.by === 'drill'
-        ? 'Redis answers'
-        : `Redis answers: the watchdog restored it (${outcome.by})`,
-    );
-    try {
-      lost = await recover(plan, scene, observer, canary, tell);
-    } catch (error) {
-      problem ??= scene.signal.aborted ? 'interrupted' : messageOf(error);
-    }
-    await canary.remove({ timeout: plan.timeout });
-  }
-  marks.end = observer.now;
-  await observer.stop();
-  const kept = outcome.type === 'restored' ? await guard.disarm() : folder;
-  guard.release();
+interface Proof {
+  problems: string[];
+  facts: Facts;
+  settings: Setting[];
+}
 
-  const verdict = judge(observer.samples, marks, {
-    applications: applications.map(({ name }) => name),
-    maxDegrade: experiment.limits.maxDegrade,
-    maxRecover: experiment.limits.maxRecover,
-  });
+async function hear(
+  witnesses: readonly Witness[],
+  limits: { timeout: number; signal: AbortSignal },
+  proof: Proof,
+  tell: Tell,
+): Promise<void> {
+  for (const witness of witnesses) {
+    const { problems, says, facts, settings = [] } = await witness.check(limits);
+    proof.problems.push(...problems);
+    Object.assign(proof.facts, facts);
+    proof.settings.push(...settings);
+    tell('recover', problems.length === 0 ? says : problems.join('; '));
+  }
+}
+
+async function dismiss(witnesses: readonly Witness[], timeout: number): Promise<void> {
+  await Promise.all(witnesses.map((witness) => witness.remove({ timeout })));
+}
+
+function conclude(
+  outcome: Restored,
+  problem: string | undefined,
+  { passed, reasons }: Verdict,
+  { problems }: Proof,
+): Pick<Report, 'verdict' | 'reasons' | 'restored' | 'restored_by'> {
   const restored = outcome.type === 'restored';
-  const foreign =
-    outcome.type === 'restored' && outcome.by !== 'drill'
+  const early =
+    restored && outcome.by !== 'drill'
       ? `the watchdog restored it early (${outcome.by})`
       : undefined;
-  const aborted = problem ?? foreign;
-  const report: Report = {
-    id,
-    drill: experiment.name,
-    target: prepared.target.name,
-    address: prepared.address,
-    environment: plan.environment,
-    started_at: new Date(began).toISOString(),
-    ended_at: new Date(scene.now()).toISOString(),
+  const aborted = problem ?? early;
+  return {
     verdict: aborted
       ? 'aborted'
-      : verdict.passed && lost.length === 0 && restored
+      : passed && problems.length === 0 && restored
         ? 'passed'
         : 'failed',
     reasons: [
       ...(outcome.type === 'not_restored' ? [`NOT RESTORED: ${outcome.reason}`] : []),
-      ...(aborted ? [aborted] : [...verdict.reasons, ...lost]),
+      ...(aborted ? [aborted] : [...reasons, ...problems]),
     ],
     restored,
-    restored_by: outcome.type === 'restored' ? outcome.by : null,
-    outage_ms: verdict.outage_ms,
-    applications: verdict.applications,
-    timeline,
+    restored_by: restored ? outcome.by : null,
   };
-  tell('close', restored ? `${report.verdict}` : `NOT RESTORED: ${report.reasons[0]}`);
-  return { report, samples: observer.samples, folder: kept };
 }
 
-async function demandSteady(
-  { applications, experiment }: Plan,
-  limits: { timeout: number },
-): Promise<void> {
-  for (const application of applications) {
-    const answer = await readHealth(application, limits);
-    if (answer.mode === experiment.steady) continue;
-    throw new CacheOpsError(
-      'refused',
-      answer.ok
-        ? `${application.name} is in ${answer.mode} mode already: the drill could prove nothing`
-        : `${application.name} is not healthy before the drill: ${answer.error}`,
-      'nothing was stopped',
-    );
-  }
-}
-
-type Tell = (phase: DrillEvent['phase'], message: string) => void;
-
-/** Breaks the target and keeps it broken until every application has shown what it does. */
-async function breakAndHold(
-  plan: Plan,
-  scene: Scene,
-  guard: Guard,
-  observer: Observer,
-  marks: Marks,
-  tell: Tell,
-): Promise<void> {
-  const { limits, degraded } = plan.experiment;
-  const pause = (ms: number) => sleep(ms, undefined, { signal: scene.signal });
-  const demandGuard = () => {
-    if (guard.ended === 'gone') throw new Error('the watchdog is gone');
-    if (guard.ended) throw new Error('the watchdog ended the drill');
+function rounded({ injected, restoring, restored, end }: Marks): Report['marks'] {
+  const whole = (value: number | undefined) => (value === undefined ? null : Math.round(value));
+  return {
+    injected: whole(injected),
+    restoring: whole(restoring),
+    restored: whole(restored),
+    end: Math.round(end),
   };
-  await pause(limits.settle);
-  demandGuard();
-  tell('inject', `stopping Redis at ${plan.prepared.address}`);
-  marks.injected = observer.now;
-  await guard.inject();
-  scene.signal.throwIfAborted();
-  tell('inject', 'Redis is stopped');
-  const deadline = observer.now + limits.maxDegrade;
-  while (observer.mode() !== degraded && observer.now < deadline) {
-    demandGuard();
-    await pause(25);
-  }
-  const took = Math.round(observer.now - marks.injected);
-  tell(
-    'degrade',
-    observer.mode() === degraded
-      ? `every application reports ${degraded} mode after ${took} ms`
-      : `no ${degraded} mode within ${limits.maxDegrade} ms`,
-  );
-  tell('hold', `writing and reading through the applications for ${limits.hold} ms`);
-  const until = observer.now + limits.hold;
-  while (observer.now < until) {
-    demandGuard();
-    await pause(Math.min(100, limits.hold));
-  }
-}
-
-/** Waits for the steady mode, watches it for a while, and looks for what was written before. */
-async function recover(
-  { experiment, timeout }: Plan,
-  { signal }: Scene,
-  observer: Observer,
-  canary: Canary,
-  tell: Tell,
-): Promise<string[]> {
-  const { steady, limits } = experiment;
-  const from = observer.now;
-  const took = () => Math.round(observer.now - from);
-  while (observer.mode() !== steady && took() < limits.maxRecover)
-    await sleep(25, undefined, { signal });
-  const back = observer.mode() === steady;
-  tell(
-    'recover',
-    back
-      ? `every application reports ${steady} mode after ${took()} ms`
-      : `no ${steady} mode within ${limits.maxRecover} ms`,
-  );
-  await sleep(limits.settle, undefined, { signal });
-  const lost = await canary.check({ timeout, signal });
-  tell('recover', lost.length === 0 ? 'the canary is intact' : lost.join('; '));
-  return lost;
 }

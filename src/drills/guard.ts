@@ -8,7 +8,7 @@ import { CacheOpsError } from '../errors.js';
 import type { Host } from '../io.js';
 import type { State } from '../state/folder.js';
 import { type Identity, identify, isAlive, signalTo } from '../state/identity.js';
-import { restore } from './fault.js';
+import { actorFor, restore } from './faults/act.js';
 import { archive, historyFolder, readJournal } from './journal.js';
 import { BEAT_EVERY, type Notice, type Order, readMessages } from './protocol.js';
 import { restoreOnce } from './watchdog.js';
@@ -18,6 +18,7 @@ export interface Scene {
   state: State;
   host: Host;
   env: Environment;
+  cwd: string;
 }
 
 /** How long an order may stay without an answer before the watchdog is taken for dead. */
@@ -60,7 +61,7 @@ export class Guard {
       {
         detached: true,
         cwd: '/',
-        env: withDotEnv(scene.env, cwd) as NodeJS.ProcessEnv,
+        env: withDotEnv(withDotEnv(scene.env, scene.cwd), cwd) as NodeJS.ProcessEnv,
         stdio: ['pipe', 'pipe', log],
       },
     );
@@ -72,7 +73,7 @@ export class Guard {
     child.kill('SIGKILL');
     throw new CacheOpsError(
       'state',
-      'the watchdog did not start; nothing was stopped',
+      'the watchdog did not start; nothing was broken',
       `see ${join(folder, 'watchdog.log')}`,
     );
   }
@@ -155,18 +156,19 @@ function isRestored(notice: Notice): notice is Restored {
  * ended first: it must not act on the target after we have.
  */
 export async function takeOver(
-  { state, host, env }: Scene,
+  scene: Scene,
   folder: string,
   by: 'drill' | 'drill restore',
 ): Promise<Restored> {
+  const { state, host } = scene;
   const { watchdog } = readJournal(folder) ?? {};
   if (watchdog) await end(host, watchdog);
   const journal = readJournal(folder);
   if (!journal) return { type: 'restored', by };
   const self = identify(host.pid) as Identity;
-  const actor = { host, env, log: join(folder, 'watchdog.log') };
   const outcome = await restoreOnce(folder, journal.id, self, by, async () => {
-    if (journal.phase === 'injecting') await restore(journal.fault, actor, false);
+    if (journal.phase !== 'injecting') return;
+    await restore(journal.fault, actorFor(scene, journal.fault, folder), false);
   });
   if (outcome.type === 'restored') archive(state, folder, journal.id);
   return outcome;

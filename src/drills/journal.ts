@@ -12,7 +12,7 @@ import {
   writeDurably,
 } from '../state/folder.js';
 import { type Identity, isAlive } from '../state/identity.js';
-import { faultSchema } from './drivers/driver.js';
+import { faultSchema } from './faults/fault.js';
 
 const identity = z.object({ pid: z.number(), started: z.string() });
 

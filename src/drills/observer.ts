@@ -7,14 +7,12 @@ import {
   readKey,
   writeKey,
 } from '../applications/client.js';
-import type { Fault } from './drivers/driver.js';
-import { liveness } from './fault.js';
 
 export const PERIOD = 100;
 /** A direct ping of the target, apart from what the application says. */
 const PING_PERIOD = 25;
 
-/** One request, or one direct ping. `at` is when it was answered, in ms since the observation began. */
+/** One request, or one direct ping. `at` is when it was answered, in ms since the drill began. */
 export interface Sample {
   at: number;
   /** The application; the target's own name for a direct ping. */
@@ -33,7 +31,6 @@ export interface Sample {
  */
 export class Observer {
   readonly samples: Sample[] = [];
-  readonly #start = performance.now();
   readonly #stop = new AbortController();
   readonly #loops: Promise<void>[];
   #count = 0;
@@ -41,11 +38,12 @@ export class Observer {
   constructor(
     private readonly id: string,
     applications: readonly Application[],
-    fault: Pick<Fault, 'endpoint' | 'tls'>,
+    ping: () => Promise<boolean>,
     private readonly timeout: number,
+    private readonly start: number,
   ) {
     this.#loops = [
-      this.#every(PING_PERIOD, () => this.#ping(fault)),
+      this.#every(PING_PERIOD, () => this.#ping(ping)),
       ...applications.flatMap((application) => [
         this.#every(PERIOD, () => this.#health(application)),
         this.#every(PERIOD, () => this.#roundTrip(application)),
@@ -53,9 +51,9 @@ export class Observer {
     ];
   }
 
-  /** Milliseconds since the observation began. */
+  /** Milliseconds since the drill began. */
   get now(): number {
-    return performance.now() - this.#start;
+    return performance.now() - this.start;
   }
 
   /** The mode that every application says it is in; undefined while they differ or nobody answers. */
@@ -86,10 +84,10 @@ export class Observer {
     if (!this.#stop.signal.aborted) this.samples.push({ at: this.now, ...sample });
   }
 
-  async #ping(fault: Pick<Fault, 'endpoint' | 'tls'>): Promise<void> {
+  async #ping(ping: () => Promise<boolean>): Promise<void> {
     const start = performance.now();
-    const state = await liveness(fault, 500);
-    this.#take({ of: 'target', kind: 'ping', ok: state === 'up', ms: performance.now() - start });
+    const ok = await ping();
+    this.#take({ of: 'target', kind: 'ping', ok, ms: performance.now() - start });
   }
 
   async #health(application: Application): Promise<void> {

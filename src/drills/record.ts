@@ -39,6 +39,18 @@ export const reportSchema = z.object({
   restored_by: z.nullable(z.string()),
   outage_ms: z.nullable(z.number()),
   applications: z.array(measured),
+  /** Figures of this drill alone, by name. */
+  facts: z._default(z.record(z.string(), z.union([z.number(), z.string(), z.null()])), {}),
+  /** When the fault began, was to end and ended, in ms since the drill began. */
+  marks: z._default(
+    z.object({
+      injected: z.nullable(z.number()),
+      restoring: z.nullable(z.number()),
+      restored: z.nullable(z.number()),
+      end: z.number(),
+    }),
+    { injected: null, restoring: null, restored: null, end: 0 },
+  ),
   timeline: z.array(eventSchema),
 });
 export type Report = z.infer<typeof reportSchema>;

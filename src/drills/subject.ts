@@ -1,22 +1,31 @@
 import { dirname } from 'node:path';
 import type { Config } from '../config/load.js';
 import { CacheOpsError, messageOf } from '../errors.js';
-import type { Host } from '../io.js';
+import type { Io } from '../io.js';
+import type { PostgresTarget } from '../postgres/target.js';
 import { demand, type Limits, openChannel } from '../redis/channel.js';
-import { parseInfo } from '../redis/info.js';
+import { type Info, parseInfo } from '../redis/info.js';
 import { type Access, label, type RedisTarget } from '../redis/target.js';
-import { commandDriver } from './drivers/command.js';
-import type { Driver, Fault } from './drivers/driver.js';
-import { processDriver } from './drivers/process.js';
+import { chooseDriver } from './drivers/choose.js';
+import type { Experiment } from './experiment.js';
+import type { Fault } from './faults/fault.js';
+import { signsIn } from './faults/liveness.js';
+import { findMaster, type Master } from './master.js';
 
-/** A target that has been looked at before a drill: it is up, and this is how it would be stopped. */
+/** A target that has been looked at before a drill: it is up, and this is how it would be broken. */
 export interface Prepared {
-  target: RedisTarget;
-  access: Access;
+  target: { name: string };
+  /** How to sign in to a Redis; undefined for a Postgres. */
+  access: Access | undefined;
+  postgres?: PostgresTarget;
+  /** Who takes writes, of a target that fails over. */
+  master: Master | undefined;
   address: string;
   fault: Fault;
   /** What keeps the data over a stop: `AOF`, `RDB`, or nothing. */
   persistence: string | undefined;
+  /** Asks the target itself, apart from what applications say. */
+  ping(): Promise<boolean>;
 }
 
 /**
@@ -25,54 +34,55 @@ export interface Prepared {
  */
 export async function prepare(
   target: RedisTarget,
-  {
-    config,
-    env,
-    cwd,
-    host,
-  }: { config: Config; env: Readonly<Record<string, string | undefined>>; cwd: string; host: Host },
-  limits: Limits,
+  { effect, limits, params }: Pick<Experiment, 'effect' | 'limits' | 'params'>,
+  prefix: string,
+  { config, env, cwd, host }: Pick<Io, 'env' | 'cwd' | 'host'> & { config: Config },
+  patience: Limits,
 ): Promise<Prepared> {
-  const [access] = target.seeds;
-  if (target.kind !== 'node' || !access) {
+  const { access, master } =
+    effect === 'failover'
+      ? await findMaster(target, patience)
+      : { access: target.seeds[0], master: undefined };
+  if (!access || (target.kind !== 'node' && effect !== 'failover')) {
     throw new CacheOpsError(
       'refused',
-      `${target.name} is a ${target.kind}: stopping one node would only fail over`,
-      'this drill stops a single Redis',
+      `${target.name} is a ${target.kind}: breaking one node would only fail over`,
+      'this drill breaks a single Redis',
     );
   }
-  const driver = driverOf(target, host);
+  const act = chooseDriver(effect, target, target.config.control);
   const address = label(access.endpoint);
-  const { info, saves } = await inspect(access, address, limits);
-  const fault = await driver.prepare({
+  const { info, saves } = await inspect(access, address, patience);
+  const place = {
     endpoint: access.endpoint,
     tls: access.tls !== undefined,
     cwd: config.file ? dirname(config.file) : cwd,
-    env,
-    pid: info.process_id === undefined ? undefined : Number(info.process_id),
-  });
-  const persistence = info.aof_enabled === '1' ? 'AOF' : saves ? 'RDB' : undefined;
-  return { target, access, address, fault, persistence };
-}
-
-function driverOf({ name, config }: RedisTarget, host: Host): Driver {
-  const { control } = config;
-  if (control?.process) return processDriver(control.process, host);
-  if (control?.command) return commandDriver(control.command);
-  throw new CacheOpsError(
-    'refused',
-    `no way to stop and start ${name} is configured`,
-    `add redis.${name}.control: process: { start: "..." } for one on this machine, or command: { stop: "...", start: "..." }`,
-  );
+  };
+  const way = await act({ ...place, env, host, access, info, limits, params, prefix });
+  return {
+    target,
+    access,
+    master,
+    address,
+    fault: {
+      ...place,
+      target: target.name,
+      config: { file: config.file ?? null, cwd },
+      way,
+    },
+    // Answers that are late on purpose are answers.
+    ping: () => signsIn(access, effect === 'latency' ? patience.timeout : 500),
+    persistence: info.aof_enabled === '1' ? 'AOF' : saves ? 'RDB' : undefined,
+  };
 }
 
 async function inspect(
   access: Access,
   address: string,
-  limits: Limits,
-): Promise<{ info: Record<string, string>; saves: boolean }> {
+  patience: Limits,
+): Promise<{ info: Info; saves: boolean }> {
   try {
-    const channel = await openChannel(access, limits);
+    const channel = await openChannel(access, patience);
     try {
       const info = parseInfo(String(demand(await channel.send('INFO'))));
       const save = await channel.send('CONFIG', 'GET', 'save');
@@ -84,7 +94,7 @@ async function inspect(
     throw new CacheOpsError(
       'connect',
       `${address} is not healthy before the drill: ${messageOf(error)}`,
-      'nothing was stopped; see cache-ops ping',
+      'nothing was broken; see cache-ops ping',
     );
   }
 }

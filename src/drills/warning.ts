@@ -19,7 +19,7 @@ export function openDrillWarnings(state: State): string[] {
     // Undefined when it was closed this moment.
     const journal = readJson(join(folder, name, 'journal.json')) as Journal | undefined;
     if (journal?.phase !== 'injecting') return [];
-    return `a drill is open: ${journal.drill} has stopped ${journal.target}. See cache-ops drill status; to restore it now: cache-ops drill restore`;
+    return `a drill is open: ${journal.drill} has broken ${journal.target}. See cache-ops drill status; to restore it now: cache-ops drill restore`;
   });
 }
 

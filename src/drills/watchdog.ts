@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
@@ -6,7 +5,8 @@ import type { Io } from '../io.js';
 import { audit } from '../state/audit.js';
 import type { State } from '../state/folder.js';
 import { type Identity, identify } from '../state/identity.js';
-import { inject, restore } from './fault.js';
+import { actorFor, inject, restore } from './faults/act.js';
+import type { Live } from './faults/breaker.js';
 import { amendJournal, archive, claim, readJournal } from './journal.js';
 import { LEASE, type Notice, type Order, readMessages, type Trigger } from './protocol.js';
 
@@ -27,7 +27,7 @@ export async function runWatchdog(
   const self = identify(io.host.pid);
   const journal = readJournal(folder);
   if (!self || !journal) throw new Error(`no journal in ${folder}`);
-  const actor = { host: io.host, env: io.env, log: join(folder, 'watchdog.log') };
+  const actor = actorFor(io, journal.fault, folder);
   const notify = (notice: Notice) => io.stdout.write(`${JSON.stringify(notice)}\n`);
   /** The command line may be dead by then: who acts writes it down. A full disk keeps nobody from restoring. */
   const log = (action: string, result: string) =>
@@ -42,7 +42,7 @@ export async function runWatchdog(
         },
       ),
     );
-  let injection: Promise<void> | undefined;
+  let injection: Promise<Live | undefined> | undefined;
   let lastBeat = performance.now();
   const trigger = latch<Trigger | 'disarm'>();
   const released = latch<void>();
@@ -50,8 +50,9 @@ export async function runWatchdog(
   const breakIt = async () => {
     // On disk before anything is broken; when that fails nothing is.
     amendJournal(folder, journal.id, { phase: 'injecting' });
-    await inject(journal.fault, actor);
-    log('stop', 'stopped');
+    const live = await inject(journal.fault, actor);
+    log('break', 'broken');
+    return live;
   };
   const orders: Record<Order['type'], () => void> = {
     beat() {},
@@ -96,14 +97,16 @@ export async function runWatchdog(
   if (by !== 'disarm') {
     const outcome = await restoreOnce(folder, journal.id, self, by, async () => {
       if (!injection) return;
-      const settled = await injection.then(
-        () => true,
-        () => false,
-      );
+      let settled = true;
+      const live = await injection.catch(() => {
+        settled = false;
+        return undefined;
+      });
+      await live?.end();
       await restore(journal.fault, actor, settled);
     });
     if (injection)
-      log('start', outcome.type === 'restored' ? `started: ${outcome.by}` : 'not restored');
+      log('restore', outcome.type === 'restored' ? `restored: ${outcome.by}` : 'not restored');
     notify(outcome);
     if (outcome.type === 'not_restored') return;
     // After an order the command line still looks at the recovery; the target stays locked for it.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inWords } from '../drills/faults/act.js';
 import { archive, openDrills, readJournal, stateOf } from '../drills/journal.js';
 import { CacheOpsError, messageOf } from '../errors.js';
 import type { Io } from '../io.js';
@@ -223,7 +224,9 @@ async function clear(scene: Scene): Promise<Found[]> {
 async function closeDrills({ state, signal }: Scene, { folder }: Site): Promise<void> {
   const deadline = performance.now() + WATCHDOG_LIMIT;
   for (const open of openDrills(state)) {
-    if (!open.journal.fault.start.includes(folder)) continue;
+    const { fault } = open.journal;
+    const ours = fault.config.file?.startsWith(state.path('sandbox'));
+    if (!ours && !inWords(fault).mends.includes(folder)) continue;
     for (;;) {
       const journal = readJournal(open.folder);
       if (journal?.id !== open.journal.id) break;

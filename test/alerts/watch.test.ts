@@ -164,6 +164,22 @@ describe('alert watch', () => {
     expect(stderr).toContain(message);
   });
 
+  it('says at its start which sink cannot be reached, and watches all the same', async () => {
+    const redis = await redisFor();
+    const hook = await startHook();
+    const url = `http://127.0.0.1:${await freePort()}/secret-path`;
+    const away = { name: 'away', type: 'webhook', url, secret: 'a secret of the test' };
+    const estate = alertEstate({
+      redis: { main: redis.url },
+      alerts: { group_wait: '0s', rules: [MANY], sinks: [hook.sink, away] },
+    });
+    const watch = watching(estate);
+    await until(() => hook.told().length === 1);
+    const { stderr } = await watch.stop();
+    expect(stderr).toMatch(/sink away cannot be reached: .*ECONNREFUSED/);
+    expect(stderr).not.toMatch(/sink hook cannot|secret/);
+  });
+
   it('has nothing to watch where nothing is configured', async () => {
     const { run } = alertEstate({});
     const { code, stderr } = await run(['alert', 'check']);

@@ -81,6 +81,24 @@ export function ensureBrowser() {
   }
 }
 
+/** Only the tests of the docker driver need one; without apt or root those tests say that they are skipped. */
+export function ensureEngine() {
+  const programs = ['podman', 'conmon', 'runc'];
+  if (has('engine', programs) || !hasApt() || process.getuid?.() !== 0) return;
+  try {
+    bring('podman', '', () =>
+      extractPackages(
+        join(cache, 'engine'),
+        [...programs, 'golang-github-containers-common', 'golang-github-containers-image'],
+        { programs, check: ['runc', '--version'] },
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    say('podman could not be brought; the tests on a container engine are skipped');
+  }
+}
+
 function bring(what, hint, work) {
   say(`fetching ${what}`);
   try {

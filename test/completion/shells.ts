@@ -117,7 +117,7 @@ async function bundle(outdir: string): Promise<void> {
     splitting: true,
     format: 'esm',
     platform: 'node',
-    external: ['pg-native', 'page:memory'],
+    external: ['pg-native', 'page:*'],
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
     },

@@ -8,36 +8,46 @@ import { connect } from 'node:net';
  * liar: says memory mode while Redis is gone, but its requests fail.
  * sticky: degrades, and never returns to redis mode.
  * flappy: changes its mode back and forth while Redis is gone.
+ * leaning: needs a server that it should do without; it has nothing to do with Redis.
  * deaf: never notices that Redis is gone and fails.
  */
-export type Fault = 'liar' | 'sticky' | 'flappy' | 'deaf';
+export type Fault = 'liar' | 'sticky' | 'flappy' | 'deaf' | 'leaning';
 
 export async function startDouble(
   fault: Fault,
-  redisPort: number,
+  port: number,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const values = new Map<string, string>();
   let wentDown = false;
   let polls = 0;
   const server = createServer(async (request, response) => {
-    const up = await isUp(redisPort);
+    const up = await (fault === 'leaning' ? accepts : isUp)(port);
     wentDown ||= !up;
     const send = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     if (request.url === '/api/health') {
       polls += 1;
-      const memory = { liar: !up, sticky: wentDown, flappy: !up && polls % 6 < 3, deaf: false }[
-        fault
-      ];
+      const memory = {
+        liar: !up,
+        sticky: wentDown,
+        flappy: !up && polls % 6 < 3,
+        deaf: false,
+        leaning: false,
+      }[fault];
       return send(200, { cache: memory ? 'memory' : 'redis' });
     }
-    if (!up && (fault === 'liar' || fault === 'deaf'))
+    if (!up && ['liar', 'deaf', 'leaning'].includes(fault))
       return send(500, { error: 'no connection to Redis' });
     const key = request.url ?? '';
     if (request.method === 'GET')
       return values.has(key) ? send(200, { value: values.get(key) }) : send(404, {});
     let body = '';
-    for await (const chunk of request) body += chunk;
+    try {
+      for await (const chunk of request) body += chunk;
+    } catch {
+      // The drill that asked was killed.
+      return;
+    }
     values.set(key, JSON.parse(body).value);
     send(200, {});
   });
@@ -53,12 +63,28 @@ function close(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-function isUp(port: number): Promise<boolean> {
+/** Whether the port is open at all. */
+function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => {
       socket.destroy();
       resolve(true);
     });
     socket.once('error', () => resolve(false));
+  });
+}
+
+function isUp(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const done = (up: boolean) => {
+      socket.destroy();
+      resolve(up);
+    };
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    // It has no password: that it is asked for one is an answer.
+    socket.once('data', () => done(true));
+    socket.once('error', () => done(false));
+    socket.once('end', () => done(false));
+    socket.setTimeout(300, () => done(false));
   });
 }

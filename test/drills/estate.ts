@@ -1,41 +1,69 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startService } from '../../src/service/server.js';
 import { settingsFrom } from '../../src/service/settings.js';
 import { type Outcome, type Overrides, runCli } from '../cli.js';
-import { startRedis } from '../servers/redis.js';
+import { type RedisServer, startRedis } from '../servers/redis.js';
 import { removeFolder, until } from '../servers/wait.js';
 import { type Fault, startDouble } from './doubles.js';
 
 export interface EstateOptions {
   double?: Fault;
+  /** The port that the double leans on; that of Redis unless given. */
+  doubleOn?: number;
   aof?: boolean;
   /** Replaces the start command of the configuration; made from the real one. */
   start?: (real: string) => string;
   /** Lines of configuration at the top. */
   head?: string;
-  control?: 'process' | 'command' | 'none';
+  control?: 'process' | 'command' | 'none' | { yaml: string };
+  /** More lines of redis.conf. */
+  config?: string[];
+  /** A Redis that is there, with the same password, rather than one of its own. */
+  server?: Pick<RedisServer, 'port' | 'pid' | 'pidFile' | 'startCommand' | 'kill' | 'stop'>;
+  /** Programs of an orchestrator that is not here, by name: shell scripts, found before the real ones. */
+  standIns?: (redis: { stop: string; start: string }) => Record<string, string>;
+  env?: Record<string, string>;
+  /** More lines of the configuration. */
+  yaml?: string[];
 }
 
 /** A Redis that a drill may stop, applications on it, a configuration, and a state folder of its own. */
 export async function startEstate({
   double,
+  doubleOn,
   aof = true,
   start,
   head = '',
   control = 'process',
+  config = [],
+  server,
+  standIns,
+  env: extra = {},
+  yaml = [],
 }: EstateOptions = {}) {
-  const redis = await startRedis({ password: 'pass word', aof });
+  const redis = server ?? (await startRedis({ password: 'pass word', aof, config }));
   const folder = mkdtempSync(join(tmpdir(), 'cache-ops-drill-'));
   const env = {
     XDG_STATE_HOME: join(folder, 'state'),
-    PATH: process.env.PATH,
+    PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
     HOME: folder,
     REDIS_SECRET: 'pass word',
+    ...extra,
   };
+  const programs = standIns?.({
+    stop: `kill $(cat ${redis.pidFile})`,
+    start: redis.startCommand,
+  });
+  for (const [name, script] of Object.entries(programs ?? {})) {
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    // Each call is written down, one argument in brackets.
+    const log = `{ printf '%s' ${name}; printf ' [%s]' "$@"; echo; } >>${folder}/calls`;
+    writeFileSync(join(folder, 'bin', name), `#!/bin/sh\n${log}\n${script}\n`, { mode: 0o755 });
+  }
   const settings = () =>
     settingsFrom(
       {
@@ -47,7 +75,7 @@ export async function startEstate({
       { instance: 'test' },
     );
   const services = double ? [] : [await startService(settings()), await startService(settings())];
-  const liar = double ? await startDouble(double, redis.port) : undefined;
+  const liar = double ? await startDouble(double, doubleOn ?? redis.port) : undefined;
   const urls = liar ? [liar.url] : services.map(({ url }) => url);
   const command = start ? start(redis.startCommand) : redis.startCommand;
   const controls = {
@@ -63,7 +91,8 @@ export async function startEstate({
       '  main:',
       `    url: redis://127.0.0.1:${redis.port}`,
       '    password: ${REDIS_SECRET}',
-      controls[control],
+      typeof control === 'string' ? controls[control] : `    control: ${control.yaml}`,
+      ...yaml,
       'applications:',
       ...urls.flatMap((url, index) => [
         `  app-${index + 1}:`,
@@ -109,6 +138,45 @@ export async function startEstate({
       await client.set(key, value);
       client.disconnect();
     },
+    /** The watchdog's process id, from the journal of the one open drill. */
+    watchdog(): number {
+      const open = join(folder, 'state', 'cache-ops', 'drills', 'open');
+      const [name = ''] = readdirSync(open);
+      return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
+    },
+    /** What the stand-ins were called with. */
+    calls: () => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n'),
+    /** Every setting, every user, and what the keys hold, to see that all is as before; the failure when there is no answer. */
+    async fingerprint(timeout = 5_000): Promise<string> {
+      const client = new Redis(redis.port, '127.0.0.1', {
+        password: 'pass word',
+        lazyConnect: true,
+        retryStrategy: () => null,
+        disconnectTimeout: 50,
+        enableReadyCheck: false,
+        commandTimeout: timeout,
+      });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        const answers = [
+          // The order is another in every process.
+          pairs(await client.config('GET', '*')).sort(),
+          await client.call('ACL', 'LIST'),
+          await client.dump('mine'),
+          // Canaries of a killed drill end by themselves.
+          await client.eval(
+            "local left = {} for _, key in ipairs(redis.call('KEYS', '*drill*')) do if redis.call('TTL', key) == -1 then left[#left + 1] = key end end return left",
+            0,
+          ),
+        ];
+        return JSON.stringify(answers);
+      } catch (error) {
+        return String(error);
+      } finally {
+        client.disconnect();
+      }
+    },
     async stop(): Promise<void> {
       await liar?.stop();
       await Promise.all(services.map((service) => service.close()));
@@ -124,7 +192,7 @@ export type Estate = Awaited<ReturnType<typeof startEstate>>;
 const BIN = new URL('../../bin/cache-ops.js', import.meta.url).pathname;
 
 /** The built command as a process of its own, leading its own process group; `until` awaits a word of its output. */
-function spawnCli(
+export function spawnCli(
   argv: string[],
   { env, cwd }: { env: Record<string, string | undefined>; cwd: string },
 ) {
@@ -154,6 +222,11 @@ function spawnCli(
     killGroup: (signal: NodeJS.Signals) => process.kill(-(child.pid as number), signal),
     says: (word: string) => until(() => output.includes(word), { timeout: 20_000 }),
   };
+}
+
+function pairs(list: unknown): string[] {
+  const flat = list as string[];
+  return flat.flatMap((name, at) => (at % 2 === 0 ? [`${name} ${flat[at + 1]}`] : []));
 }
 
 /** The last line of a drill's output: its report. */

@@ -113,8 +113,8 @@ describe('what a drill refuses before it touches anything', () => {
     const { code, stdout } = await run(['drill', 'redis-down', '--dry-run', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({
       target: 'main',
-      stop: `SIGTERM to process ${redis.pid}`,
-      start: redis.startCommand,
+      break: `SIGTERM to process ${redis.pid}`,
+      mend: redis.startCommand,
       applications: ['app-1', 'app-2'],
       persistence: 'AOF',
     });

@@ -1,5 +1,5 @@
 import { spawn as spawnProcess } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../servers/wait.js';
@@ -18,13 +18,6 @@ const closed = () =>
   until(async () => ['abandoned', undefined].includes((await journalOf())?.state), {
     timeout: 10_000,
   });
-
-/** The watchdog's process id, from the journal of the one open drill. */
-async function watchdogOf(): Promise<number> {
-  const open = join(estate.folder, 'state', 'cache-ops', 'drills', 'open');
-  const [name = ''] = readdirSync(open);
-  return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
-}
 
 describe('a drill whose command line is killed in the middle', () => {
   it.each([
@@ -63,8 +56,8 @@ describe('a drill whose command line is killed in the middle', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(lines.map(({ action, target, result }) => [action, target, result])).toEqual([
-      ['redis-down: stop', 'main', 'stopped'],
-      ['redis-down: start', 'main', 'started: pipe closed'],
+      ['redis-down: break', 'main', 'broken'],
+      ['redis-down: restore', 'main', 'restored: pipe closed'],
     ]);
   });
 
@@ -120,7 +113,7 @@ describe('a drill whose watchdog is killed', () => {
     estate = await startEstate();
     const drill = estate.spawn(DRILL);
     await drill.says('Redis is stopped');
-    process.kill(await watchdogOf(), 'SIGKILL');
+    process.kill(estate.watchdog(), 'SIGKILL');
     expect(await drill.ended).toBe(3);
     expect(summary(drill.output)).toMatchObject({
       verdict: 'aborted',
@@ -136,12 +129,12 @@ describe('a drill whose watchdog is killed', () => {
     const drill = estate.spawn(DRILL);
     await drill.says('Redis is stopped');
     drill.kill('SIGSTOP');
-    process.kill(await watchdogOf(), 'SIGKILL');
+    process.kill(estate.watchdog(), 'SIGKILL');
     drill.kill('SIGKILL');
     await drill.ended;
     expect(await estate.answers()).toBe(false);
     expect((await estate.run(['drill', 'list'])).stderr).toMatch(
-      /a drill is open: redis-down has stopped main/,
+      /a drill is open: redis-down has broken main/,
     );
     const status = await estate.run(['drill', 'status']);
     expect(status.stdout).toContain('orphaned');

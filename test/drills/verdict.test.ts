@@ -2,7 +2,15 @@ import { expect, it } from 'vitest';
 import type { Sample } from '../../src/drills/observer.js';
 import { judge } from '../../src/drills/verdict.js';
 
-const expected = { applications: ['app'], maxDegrade: 1_000, maxRecover: 1_000 };
+const expected = {
+  applications: ['app'],
+  maxDegrade: 1_000,
+  maxRecover: 1_000,
+  degraded: 'memory' as const,
+  outage: true,
+  changes: 2,
+  minAvailability: 1,
+};
 const marks = { injected: 1_000, restoring: 3_000, restored: 3_100, end: 5_000 };
 
 /** A good run, one sample of each kind every 100 ms; `change` spoils it. */
@@ -95,6 +103,18 @@ it('says when the target was never away', () => {
     expected,
   );
   expect(verdict.reasons).toEqual([
-    'the target answered all along: it was not stopped, or something else started it at once',
+    'the target answered all along: it was not broken, or something else mended it at once',
+  ]);
+});
+
+it('forgives as many failed requests as the gate of availability lets through, and no more', () => {
+  const spoilt = run((sample) =>
+    sample.kind === 'write' && sample.at === 1_000
+      ? { ...sample, ok: false, status: 500, error: 'answered 500' }
+      : sample,
+  );
+  expect(judge(spoilt, marks, { ...expected, minAvailability: 0.99 }).reasons).toEqual([]);
+  expect(judge(spoilt, marks, { ...expected, minAvailability: 0.999 }).reasons).toEqual([
+    'app: 1 of 153 requests failed, more than 0.1 % (write: answered 500)',
   ]);
 });

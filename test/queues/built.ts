@@ -19,7 +19,7 @@ export async function buildCli(): Promise<{ bin: string; remove(): void }> {
     platform: 'node',
     target: 'node20.19',
     // The page of a report is not what is tested here.
-    external: ['pg-native', 'page:memory'],
+    external: ['pg-native', 'page:*'],
     logLevel: 'warning',
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",

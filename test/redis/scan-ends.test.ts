@@ -65,16 +65,20 @@ describe('the pace', () => {
   it('slows down when others come to wait longer than they may, and gets to the end', async () => {
     const redis = await redisForTest();
     await sendAll(await connected(redis.port), strings(100_000));
-    let seen = 0;
-    const end = await scanServer(
-      at(redis.port),
-      // Nothing is done in a hundredth of a millisecond.
-      { databases: [0], ask: ALL, timeout: 10_000, pace: { maxLatencyMs: 0.01 } },
-      { add: () => (seen += 1) },
-    );
-    expect(seen).toBe(100_000);
-    expect(end.latency?.slowed).toBeGreaterThan(0);
-    expect(end.latency?.worst_ms).toBeGreaterThan(0.01);
+    // What is usual is measured beforehand, and may be a lot on a machine that is busy just then.
+    for (let times = 0, slowed = 0; slowed === 0; times += 1) {
+      expect(times).toBeLessThan(10);
+      let seen = 0;
+      const { latency } = await scanServer(
+        at(redis.port),
+        // Nothing is done in a hundredth of a millisecond.
+        { databases: [0], ask: ALL, timeout: 10_000, pace: { maxLatencyMs: 0.01 } },
+        { add: () => (seen += 1) },
+      );
+      expect(seen).toBe(100_000);
+      slowed = latency?.slowed ?? 0;
+      if (slowed > 0) expect(latency?.worst_ms).toBeGreaterThan(0.01);
+    }
   });
 
   it('measures large keys to the last element without holding the server for long', async () => {

@@ -13,7 +13,7 @@ export function binary(name: string): string | undefined {
   const folders = [
     ...(process.env.PATH ?? '').split(':'),
     ...versions('/usr/lib/postgresql').map((version) => join(version, 'bin')),
-    ...['redis', 'postgres', 'shells', 'browser', 'alertmanager'].map((kind) =>
+    ...['redis', 'postgres', 'shells', 'browser', 'alertmanager', 'engine'].map((kind) =>
       join(servers, kind, 'bin'),
     ),
   ];

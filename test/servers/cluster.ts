@@ -4,6 +4,8 @@ import { until } from './wait.js';
 
 export interface ClusterEstate {
   masters: RedisServer[];
+  /** One of each master, in the same order; none unless asked for. */
+  replicas: RedisServer[];
   stop(): Promise<void>;
 }
 
@@ -16,6 +18,7 @@ const startNode = () =>
       'cluster-node-timeout 1000',
       'cluster-config-file nodes.conf',
       'repl-diskless-sync-delay 0',
+      'repl-ping-replica-period 1',
     ],
   });
 
@@ -56,7 +59,10 @@ export async function moveSlot(slot: number, from: RedisServer, to: RedisServer)
 }
 
 /** A cluster of masters that share the slots evenly; its state is ok when this resolves. */
-export async function startCluster({ masters: count = 3 } = {}): Promise<ClusterEstate> {
+export async function startCluster({
+  masters: count = 3,
+  replicas: withReplicas = false,
+} = {}): Promise<ClusterEstate> {
   const masters = await Promise.all(Array.from({ length: count }, startNode));
   const [first] = masters as [RedisServer];
   const share = Math.ceil(SLOTS / count);
@@ -68,20 +74,30 @@ export async function startCluster({ masters: count = 3 } = {}): Promise<Cluster
     await command(port, `CLUSTER SET-CONFIG-EPOCH ${index + 1}`);
     if (port !== first.port) await command(port, `CLUSTER MEET 127.0.0.1 ${first.port}`);
   }
+  const replicas = withReplicas ? await Promise.all(masters.map(startReplica)) : [];
+  const nodes = [...masters, ...replicas];
   await until(
     async () => {
-      const states = await Promise.all(masters.map(({ port }) => command(port, 'CLUSTER INFO')));
-      return states.every(
-        (state) =>
-          state.includes('cluster_state:ok') && state.includes(`cluster_known_nodes:${count}`),
+      const ask = (what: string) =>
+        Promise.all(nodes.map(({ port }) => command(port, `CLUSTER ${what}`)));
+      const states = await ask('INFO');
+      // A replica is told to clients when it has heard anything of its master.
+      const views = await ask('SLOTS');
+      return (
+        states.every(
+          (state) =>
+            state.includes('cluster_state:ok') &&
+            state.includes(`cluster_known_nodes:${nodes.length}`),
+        ) && views.every((view) => replicas.every(({ port }) => view.includes(`:${port}\r`)))
       );
     },
     { timeout: 20_000, every: 50, what: 'the cluster to be ok' },
   );
   return {
     masters,
+    replicas,
     async stop() {
-      await Promise.all(masters.map((server) => server.stop()));
+      await Promise.all(nodes.map((server) => server.stop()));
     },
   };
 }

@@ -1,17 +1,30 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { demandBinary } from './binaries.js';
 import { freePort } from './ports.js';
+import { isRunning } from './redis.js';
 import { until } from './wait.js';
 
 export interface PostgresServer {
   url: string;
   port: number;
   dir: string;
-  pid: number;
+  /** The pid that runs now: after a restart through `startCommand` another one. */
+  readonly pid: number;
+  pidFile: string;
+  /** Starts this same server again; it stays in the foreground. */
+  startCommand: string;
   kill(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
@@ -43,25 +56,41 @@ export async function startPostgres(): Promise<PostgresServer> {
     'fsync=off',
     'max_connections=100',
   ];
-  const child = spawn(
-    demandBinary('postgres'),
-    ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
-    { ...user, cwd: dir, stdio: 'ignore' },
-  );
+  const flags = settings.flatMap((setting) => ['-c', setting]);
+  const child = spawn(demandBinary('postgres'), ['-D', data, ...flags], {
+    ...user,
+    cwd: dir,
+    stdio: 'ignore',
+  });
+  const pidFile = join(data, 'postmaster.pid');
+  const pid = () => (existsSync(pidFile) ? Number.parseInt(readFileSync(pidFile, 'utf8'), 10) : 0);
+  const kill = (signal: NodeJS.Signals) => {
+    try {
+      if (pid() > 0) process.kill(pid(), signal);
+    } catch {
+      // It has ended.
+    }
+  };
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const server: PostgresServer = {
     url,
     port,
     dir,
-    pid: child.pid ?? 0,
-    kill: (signal) => void child.kill(signal),
+    get pid() {
+      return pid();
+    },
+    pidFile,
+    startCommand: [...asUser(user), demandBinary('postgres'), '-D', data, ...flags].join(' '),
+    kill,
     async stop() {
-      child.kill('SIGCONT');
+      kill('SIGCONT');
       // SIGINT is the fast shutdown: connections are ended.
-      child.kill('SIGINT');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      kill('SIGINT');
+      const timer = setTimeout(() => kill('SIGKILL'), 5_000);
+      const last = pid();
       await ended;
+      await until(() => last === 0 || !isRunning(last), { what: 'the end of postgres' });
       clearTimeout(timer);
       running.delete(server);
       rmSync(dir, { recursive: true, force: true });
@@ -87,6 +116,10 @@ async function accepts(url: string): Promise<boolean> {
   } finally {
     await client.end().catch(() => {});
   }
+}
+
+function asUser({ uid, gid }: { uid?: number; gid?: number }): string[] {
+  return uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
 }
 
 function nobody(): { uid: number; gid: number } {

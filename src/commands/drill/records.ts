@@ -5,10 +5,11 @@ import { EXPERIMENTS } from '../../drills/catalogue.js';
 import { openDrills } from '../../drills/journal.js';
 import { history, type Past } from '../../drills/record.js';
 import { type OpenDrill, restoreDrill, statusOf } from '../../drills/restoration.js';
+import { slowest, type Trend, type Trends, trendsOf } from '../../drills/trends.js';
 import { CacheOpsError, ExitCode } from '../../errors.js';
 import type { Block } from '../../output/blocks.js';
 import { emit } from '../../output/emit.js';
-import { status } from '../../output/format.js';
+import { ms, percent, status } from '../../output/format.js';
 import { audit } from '../../state/audit.js';
 import { renderReport } from './render.js';
 
@@ -39,11 +40,13 @@ export function registerRecords(command: Command, context: Context): void {
     .command('history')
     .description('past drills, newest first; with an id, its report')
     .argument('[id]', 'the drill whose report to show')
-    .action(async (id: string | undefined) => {
+    .option('--trends', 'how long degrading and recovering took, over all runs of each drill')
+    .action(async (id: string | undefined, { trends }: { trends?: boolean }) => {
       const past = history(context.state);
+      if (trends) return emit(context, trendsOf(past), renderTrends);
       if (id === undefined) return emit(context, past, renderHistory);
       const report = past.find((drill) => drill.id === id)?.report;
-      if (report) return emit(context, report, renderReport);
+      if (report) return emit(context, report, (shown) => renderReport(shown));
       throw new CacheOpsError(
         'not_found',
         `there is no report of a drill "${id}"`,
@@ -56,11 +59,19 @@ export function registerRecords(command: Command, context: Context): void {
 }
 
 async function list(context: Context) {
-  const { redis } = await context.config();
-  const targets = Object.entries(redis).flatMap(([name, config]) =>
-    config.control && config.url ? [name] : [],
-  );
-  return { drills: EXPERIMENTS.map(({ name, summary }) => ({ name, summary, targets })) };
+  const config = await context.config();
+  return {
+    drills: EXPERIMENTS.map(({ name, summary, server, effect }) => ({
+      name,
+      summary,
+      targets: Object.entries(config[server]).flatMap(([target, { control, ...where }]) => {
+        const single = server === 'postgres' || ('url' in where && where.url !== undefined);
+        // What is only hampered needs no way to start it; a master is taken from many nodes.
+        const able = effect === 'failover' ? !single : single;
+        return able && (control || (effect !== 'stop' && effect !== 'restart')) ? [target] : [];
+      }),
+    })),
+  };
 }
 
 function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {
@@ -75,7 +86,7 @@ function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {
     ...(none
       ? [
           {
-            note: 'No Redis can be stopped and started here: none has `control` configured.',
+            note: 'Nothing can be broken here: no Redis and no Postgres is configured for it.',
             tone: 'warn' as const,
           },
         ]
@@ -170,13 +181,40 @@ function renderHistory(past: Past[]): Block[] {
   return [
     {
       table: {
-        columns: ['id', 'drill', 'target', 'verdict', 'restored by'],
-        rows: past.map(({ id, drill, target, verdict, restored_by }) => [
+        columns: ['id', 'drill', 'target', 'verdict', 'restored by', 'degraded', 'recovered'],
+        rows: past.map(({ id, drill, target, verdict, restored_by, report }) => [
           id,
           drill,
           target,
           status(verdict, tone[verdict]),
           restored_by,
+          ms(slowest(report, 'degrade_ms')),
+          ms(slowest(report, 'recover_ms')),
+        ]),
+      },
+    },
+  ];
+}
+
+function renderTrends(trends: Trends[]): Block[] {
+  if (trends.length === 0) return [{ note: 'No drill has been run yet.' }];
+  // The last run, and what is usual and worst over all of them.
+  const cells = ({ last, median, worst }: Trend) => [ms(last), ms(median), ms(worst)];
+  return [
+    {
+      table: {
+        columns: [
+          ...['drill', 'target', 'runs', 'passed'],
+          ...['degraded', 'median', 'worst', 'recovered', 'median', 'worst', 'available'],
+        ],
+        rows: trends.map((trend) => [
+          trend.drill,
+          trend.target,
+          trend.runs,
+          trend.passed,
+          ...cells(trend.degrade_ms),
+          ...cells(trend.recover_ms),
+          percent(trend.availability.last),
         ]),
       },
     },

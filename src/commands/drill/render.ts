@@ -1,5 +1,7 @@
 import type { Plan } from '../../drills/engine.js';
+import { inWords } from '../../drills/faults/act.js';
 import type { DrillEvent, Report } from '../../drills/record.js';
+import type { Comparison } from '../../drills/trends.js';
 import type { Block } from '../../output/blocks.js';
 import { count, ms, percent, printable } from '../../output/format.js';
 import type { JUnitCase } from '../../output/junit.js';
@@ -7,15 +9,15 @@ import { wrap } from '../../output/wrap.js';
 
 /** What `--dry-run` says: everything that the drill would do to the target. */
 export function preview({ experiment, prepared, applications, environment }: Plan) {
-  const { stop, start } = prepared.fault;
+  const { breaks, mends } = inWords(prepared.fault);
   return {
     drill: experiment.name,
     target: prepared.target.name,
     address: prepared.address,
     environment,
     persistence: prepared.persistence ?? null,
-    stop: 'command' in stop ? stop.command : `SIGTERM to process ${stop.pid}`,
-    start,
+    break: breaks,
+    mend: mends,
     applications: applications.map(({ name }) => name),
     limits: experiment.limits,
   };
@@ -29,11 +31,11 @@ export function renderPreview(plan: ReturnType<typeof preview>): Block[] {
         rows: [
           ['drill', plan.drill],
           ['target', `${plan.target} (${plan.address}), ${plan.environment}`],
-          ['stop', plan.stop],
-          ['start', plan.start],
+          ['break', plan.break],
+          ['mend', plan.mend],
           ['data kept by', plan.persistence ?? 'NOTHING'],
           ['applications', plan.applications.join(', ')],
-          ['down for about', ms(plan.limits.hold)],
+          ['broken for about', ms(plan.limits.hold)],
           ['back at the latest after', ms(plan.limits.deadline)],
         ],
       },
@@ -49,16 +51,8 @@ export function renderEvent({ at, phase, message }: DrillEvent, columns: number)
   return `${head}${lines.join(`\n${' '.repeat(head.length)}`)}\n`;
 }
 
-export function renderReport({
-  id,
-  drill,
-  target,
-  verdict,
-  reasons,
-  applications,
-  outage_ms,
-  restored_by,
-}: Report): Block[] {
+export function renderReport(report: Report, compared?: Comparison | null): Block[] {
+  const { id, drill, target, verdict, reasons, applications, outage_ms, restored_by } = report;
   const tone = verdict === 'passed' ? 'ok' : 'critical';
   return [
     {
@@ -90,7 +84,21 @@ export function renderReport({
       tone,
     },
     ...reasons.map((reason) => ({ note: `- ${reason}`, tone }) as const),
+    ...comparison(compared),
     { note: `The report: cache-ops drill history ${id}`, tone: 'dim' },
+  ];
+}
+
+function comparison(compared: Comparison | null | undefined): Block[] {
+  if (compared === undefined) return [];
+  if (compared === null) return [{ note: 'It has not been run here before.', tone: 'dim' }];
+  const change = (name: 'degrade_ms' | 'recover_ms' | 'outage_ms') =>
+    `${ms(compared[name].before).text} > ${ms(compared[name].now).text}`;
+  return [
+    {
+      note: `Last time (${compared.verdict}) > now: degraded ${change('degrade_ms')}, recovered ${change('recover_ms')}, outage ${change('outage_ms')}.`,
+      tone: 'dim',
+    },
   ];
 }
 

@@ -1,218 +1,76 @@
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { Application } from '../../applications/client.js';
-import type { Config } from '../../config/load.js';
-import { nearest } from '../../config/nearest.js';
-import { parseDuration } from '../../config/units.js';
 import type { Context } from '../../context.js';
-import { type Plan, runDrill } from '../../drills/engine.js';
 import type { Experiment, Limits } from '../../drills/experiment.js';
-import { markdown } from '../../drills/markdown.js';
-import { type Report, storeReport } from '../../drills/record.js';
-import { prepare } from '../../drills/subject.js';
-import { CacheOpsError, codeOf, ExitCode } from '../../errors.js';
-import { emit, emitLine } from '../../output/emit.js';
+import { ExitCode } from '../../errors.js';
+import { emit } from '../../output/emit.js';
 import { type Consent, consent } from '../../prompt.js';
-import { selectRedis } from '../../redis/target.js';
-import { audit } from '../../state/audit.js';
-import { junitCases, preview, renderEvent, renderPreview, renderReport } from './render.js';
+import { notRestored, perform, type ReportFiles } from './perform.js';
+import { preview, renderPreview } from './render.js';
+import { type LimitFlags, planDrill, requestOf } from './request.js';
 
-interface Flags extends Consent {
-  app?: string[];
-  hold?: string;
-  maxDegrade?: string;
-  maxRecover?: string;
-  deadline?: string;
-  allowDataLoss?: boolean;
-  markdown?: string;
-  junit?: string;
+interface Flags extends Consent, LimitFlags, ReportFiles {
+  compare?: boolean;
   dryRun?: boolean;
 }
 
 export function registerRun(parent: Command, experiment: Experiment, context: Context): void {
-  const { name, summary, limits } = experiment;
+  const { name, summary, limits, params } = experiment;
   const byDefault = (limit: keyof Limits) => `(default: ${limits[limit] / 1_000}s)`;
-  parent
-    .command(name)
-    .description(summary)
-    .argument('[target]', 'a Redis of the configuration (default: the only one)')
+  const command = parent.command(name).description(summary);
+  if (params.delay !== undefined) {
+    command
+      .option('--delay <duration>', `how late answers come (default: ${params.delay}ms)`)
+      .option('--jitter <duration>', 'how much earlier or later than that (default: 0)');
+  }
+  if (experiment.persistence)
+    command.option('--allow-data-loss', 'also break a Redis without persistence');
+  command
+    .argument(
+      '[target]',
+      `a ${experiment.server === 'redis' ? 'Redis' : 'Postgres'} of the configuration (default: the only one)`,
+    )
     .option('--app <name...>', 'applications to watch (default: all that use the target)')
     .option(
       '--hold <duration>',
-      `how long it stays down after the applications have degraded ${byDefault('hold')}`,
+      `how long it stays broken after the applications have degraded ${byDefault('hold')}`,
     )
-    .option(
-      '--max-degrade <duration>',
-      `longest time to ${experiment.degraded} mode ${byDefault('maxDegrade')}`,
-    )
+    .option('--max-degrade <duration>', `longest time to memory mode ${byDefault('maxDegrade')}`)
     .option(
       '--max-recover <duration>',
       `longest time back to ${experiment.steady} mode ${byDefault('maxRecover')}`,
     )
     .option(
+      '--min-availability <percent>',
+      'share of requests that must be answered rightly (default: 100)',
+    )
+    .option(
       '--deadline <duration>',
       `the watchdog restores after this, whatever happens ${byDefault('deadline')}`,
     )
-    .option('--allow-data-loss', 'also stop a Redis without persistence')
+    .option('--compare', 'hold the report against the last one of this drill')
     .option('--markdown <file>', 'write the report as Markdown')
     .option('--junit <file>', 'write the report as JUnit XML')
+    .option('--html <file>', 'write the report as one HTML page')
     .option('--dry-run', 'say what would be done, and do nothing')
     .option('-y, --yes', 'do not ask')
     .option('--confirm <target>', "the target's name, needed in production")
     .action(async (target: string | undefined, flags: Flags) => {
-      const plan = await planDrill(context, experiment, target, flags);
+      const plan = await planDrill(context, requestOf(experiment, target, flags));
       if (flags.dryRun) return emit(context, preview(plan), renderPreview);
       const { prepared } = plan;
       const where = `${prepared.target.name} (${prepared.address})`;
+      const { hold } = plan.experiment.limits;
       await consent(
         context,
-        `Stop Redis ${where} for about ${plan.experiment.limits.hold / 1_000} s?`,
+        `${experiment.words.ask} ${where} for about ${hold / 1_000} s?`,
         prepared.target.name,
         flags,
       );
-      const report = await runAndReport(context, plan, flags);
-      if (!report.restored) {
-        throw new CacheOpsError(
-          'not_restored',
-          `Redis ${where} is NOT restored: ${report.reasons[0]}`,
-          `cache-ops drill restore; by hand: ${prepared.fault.start}`,
-        );
-      }
+      const report = await perform(context, plan, {
+        files: flags,
+        compare: flags.compare === true,
+      });
+      if (!report.restored) throw notRestored(plan, report);
       if (report.verdict !== 'passed') context.exitCode = ExitCode.bad;
     });
-}
-
-async function planDrill(
-  context: Context,
-  experiment: Experiment,
-  name: string | undefined,
-  flags: Flags,
-): Promise<Plan> {
-  const config = await context.config();
-  const [target, ...others] = selectRedis(config, name === undefined ? [] : [name]);
-  if (!target || others.length > 0) {
-    throw new CacheOpsError(
-      'usage',
-      'there is more than one Redis: say which',
-      `one of ${Object.keys(config.redis).join(', ')}`,
-    );
-  }
-  const limits = { ...experiment.limits, ...limitsFrom(flags) };
-  const applications = selectApplications(config, target.name, flags.app);
-  const { timeout } = context.settings;
-  const prepared = await prepare(
-    target,
-    { ...context, config },
-    { timeout, signal: context.signal },
-  );
-  if (!prepared.persistence && !flags.allowDataLoss) {
-    throw new CacheOpsError(
-      'refused',
-      `${target.name} keeps nothing over a stop: neither AOF nor RDB is on`,
-      'switch one on, or add --allow-data-loss',
-    );
-  }
-  return {
-    experiment: { ...experiment, limits },
-    prepared,
-    applications,
-    environment: config.environment,
-    keyPrefix: `${config.keys.prefix}:${config.environment}`,
-    timeout,
-  };
-}
-
-function limitsFrom({ hold, maxDegrade, maxRecover, deadline }: Flags): Partial<Limits> {
-  return {
-    ...(hold !== undefined && { hold: parseDuration(hold, '--hold') }),
-    ...(maxDegrade !== undefined && { maxDegrade: parseDuration(maxDegrade, '--max-degrade') }),
-    ...(maxRecover !== undefined && { maxRecover: parseDuration(maxRecover, '--max-recover') }),
-    ...(deadline !== undefined && { deadline: parseDuration(deadline, '--deadline') }),
-  };
-}
-
-/** The applications that cache in the target, or the named ones; refuses when they could prove nothing. */
-function selectApplications(
-  { applications, redis }: Config,
-  target: string,
-  names: string[] | undefined,
-): Application[] {
-  const unknown = names?.find((name) => !Object.hasOwn(applications, name));
-  if (unknown)
-    throw new CacheOpsError(
-      'not_found',
-      `no application is named "${unknown}"`,
-      nearest(unknown, Object.keys(applications)),
-    );
-  const [first] = Object.keys(redis);
-  const chosen = Object.entries(applications)
-    .filter(([name, config]) => (names ? names.includes(name) : (config.redis ?? first) === target))
-    .map(([name, config]) => ({ name, config }));
-  if (chosen.length === 0) {
-    throw new CacheOpsError(
-      'refused',
-      `no application that uses ${target} is configured: the drill could prove nothing`,
-      'add it under applications',
-    );
-  }
-  const silent = chosen.find(({ config }) => !config.probe);
-  if (silent) {
-    throw new CacheOpsError(
-      'refused',
-      `${silent.name} has no probe: its health alone proves nothing`,
-      `add applications.${silent.name}.probe with a route to write and one to read`,
-    );
-  }
-  return chosen;
-}
-
-async function runAndReport(context: Context, plan: Plan, flags: Flags): Promise<Report> {
-  const { stdout, settings } = context;
-  const asLines = settings.json || !stdout.isTTY;
-  // Before anything is broken: an upgrade in the middle of a drill takes the files away.
-  const [{ junit }] = await Promise.all([
-    import('../../output/junit.js'),
-    import('../../output/terminal.js'),
-  ]);
-  const { report, samples, folder } = await runDrill(plan, {
-    ...context,
-    onEvent(event) {
-      if (asLines) emitLine(context, { type: 'progress', ...event });
-      else if (!settings.quiet) stdout.write(renderEvent(event, stdout.columns));
-    },
-  });
-  if (asLines) emitLine(context, { type: 'summary', ...report });
-  else await emit(context, report, renderReport);
-  audit(context, {
-    action: `drill ${report.drill}`,
-    target: report.target,
-    result: report.restored ? report.verdict : 'not restored',
-    detail: { id: report.id, restored_by: report.restored_by },
-  });
-  const texts = {
-    markdown: markdown(report),
-    junit: junit(`drill ${report.drill}`, junitCases(report)),
-  };
-  storeReport(folder, report, {
-    'report.md': texts.markdown,
-    'junit.xml': texts.junit,
-    'samples.ndjson': samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),
-  });
-  for (const format of ['markdown', 'junit'] as const) {
-    if (flags[format]) writeReport(resolve(context.cwd, flags[format]), texts[format]);
-  }
-  return report;
-}
-
-function writeReport(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new CacheOpsError(
-      'state',
-      `cannot write ${file} (${codeOf(error)})`,
-      'the drill is over and closed: cache-ops drill history has its report',
-    );
-  }
 }

@@ -1,39 +1,45 @@
-import * as z from 'zod/mini';
+import type { Environment } from '../../config/environment.js';
+import type { Host } from '../../io.js';
+import type { Info } from '../../redis/info.js';
+import type { Access } from '../../redis/target.js';
+import type { Limits } from '../experiment.js';
+import type { Fault, Way } from '../faults/fault.js';
+
+/** What a drill does to its target. */
+export type Effect =
+  | 'stop'
+  | 'restart'
+  | 'failover'
+  | 'hang'
+  | 'auth'
+  | 'latency'
+  | 'reset'
+  | 'blackhole'
+  | 'fill';
 
 /**
- * What a drill breaks and how it is made good again, in a form that stands on disk and that any
- * later process can act on. Commands are as the configuration has them: variables are left to the
- * shell, so no secret is written.
+ * A way to get at a target. For each effect that it has it makes the fault ready, or throws
+ * `refused` with what is missing: a rehearsal of the restoration. Nothing is changed by that.
  */
-export const faultSchema = z.object({
-  /** Where the target listens, to see whether it answers. */
-  endpoint: z.union([
-    z.object({ host: z.string(), port: z.number() }),
-    z.object({ path: z.string() }),
-  ]),
-  tls: z.boolean(),
-  /** Folder that the commands run in, and whose `.env` they get. */
-  cwd: z.string(),
-  stop: z.union([
-    z.object({ pid: z.number(), started: z.string() }).check(z.describe('SIGTERM to this process')),
-    z.object({ command: z.string() }),
-  ]),
-  start: z.string(),
-});
-export type Fault = z.infer<typeof faultSchema>;
-
-/** A way to stop and start a target. */
-export interface Driver {
-  /** Makes the fault ready, or throws `refused` with what is missing: a rehearsal of the restoration. */
-  prepare(subject: Subject): Promise<Fault>;
-}
+export type Driver = { name: string } & {
+  [E in Exclude<Effect, 'restart' | 'failover'>]?: (subject: Subject) => Promise<Way>;
+};
 
 /** What is known of the target when a driver is asked. */
 export interface Subject {
   endpoint: Fault['endpoint'];
   tls: boolean;
+  /** Set where the target is a Postgres. */
+  postgres?: Fault['postgres'];
   cwd: string;
-  env: Readonly<Record<string, string | undefined>>;
-  /** The pid that Redis itself reports; undefined when INFO says none. */
-  pid: number | undefined;
+  env: Environment;
+  host: Host;
+  /** How to sign in. Holds secrets. */
+  access: Access;
+  info: Info;
+  limits: Limits;
+  /** What the drill was asked for beside its limits, by name. */
+  params: Readonly<Record<string, number>>;
+  /** Begins the names of whatever the drill writes. */
+  prefix: string;
 }

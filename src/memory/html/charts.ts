@@ -1,7 +1,7 @@
+import { html, type Markup } from '../../page/markup.js';
+import { bar, tableSection } from '../../page/table.js';
 import { bytesText, countText, spanText } from '../../words.js';
 import type { Report } from '../report.js';
-import { html, type Markup } from './markup.js';
-import { bar, tableSection } from './tables.js';
 
 /** Histograms are tables with bars: each figure can be read, at any width and by any reader. */
 export function histograms(report: Report): Markup[] {

@@ -1,6 +1,7 @@
+import { themeButton } from '../../page/document.js';
+import { html, type Markup } from '../../page/markup.js';
 import { bytesText, countText, percentText, spanText } from '../../words.js';
 import type { Report } from '../report.js';
-import { html, type Markup } from './markup.js';
 
 const SOURCES = {
   live: 'read from the running server',
@@ -15,7 +16,7 @@ export function header(report: Report): Markup {
 <h1><bdi>${report.target}</bdi></h1>
 <p class="facts"><time datetime="${report.at}">${timeText(report.at)}</time>, ${SOURCES[report.source]} in ${spanText(report.took_ms)}. ${sizes(report)} Report <span class="name">${report.id}</span>.</p>
 </div>
-<button type="button" id="theme" aria-pressed="false" hidden>Dark theme</button>
+${themeButton}
 </header>`;
 }
 

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { script, style } from 'page:memory';
+import { wholePage } from '../../page/document.js';
+import { html } from '../../page/markup.js';
 import type { Report } from '../report.js';
 import { histograms } from './charts.js';
 import { embeddable, pageData } from './data.js';
 import { header, totals, warnings } from './head.js';
-import { html, Markup } from './markup.js';
 import { databases, servers, types } from './tables.js';
 import { type TrendPoint, trendSection } from './trend.js';
 
@@ -15,26 +15,7 @@ import { type TrendPoint, trendSection } from './trend.js';
  * @param trend other reports of the same target, in any order; a trend is shown from two on.
  */
 export function renderHtml(report: Report, trend: readonly TrendPoint[] = []): string {
-  const policy = [
-    "default-src 'none'",
-    `style-src '${hash(style)}'`,
-    `script-src '${hash(script)}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${new Markup(policy)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>Memory of ${report.target}, ${report.at.slice(0, 10)}</title>
-<style>${new Markup(style)}</style>
-</head>
-<body>
-${header(report)}
+  const body = html`${header(report)}
 <main>
 ${warnings(report)}
 ${totals(report)}
@@ -46,15 +27,12 @@ ${trendSection(report, trend)}
 ${types(report)}
 ${databases(report)}
 ${servers(report)}
-</main>
-<p role="status" id="said" class="unseen"></p>
-<script type="application/json" id="data">${new Markup(embeddable(pageData(report)))}</script>
-<script>${new Markup(script)}</script>
-</body>
-</html>
-`.text;
-}
-
-function hash(text: string): string {
-  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+</main>`;
+  return wholePage({
+    title: `Memory of ${report.target}, ${report.at.slice(0, 10)}`,
+    script,
+    style,
+    body,
+    data: embeddable(pageData(report)),
+  });
 }

@@ -1,8 +1,8 @@
+import { html, type Markup } from '../../page/markup.js';
+import { tableSection } from '../../page/table.js';
 import { bytesText, countText } from '../../words.js';
 import type { Report } from '../report.js';
 import { timeText } from './head.js';
-import { html, type Markup } from './markup.js';
-import { tableSection } from './tables.js';
 
 /** What the trend needs of a report. */
 export type TrendPoint = Pick<Report, 'id' | 'at' | 'totals'>;

@@ -46,8 +46,9 @@ export class TwoLevelCache implements Cache {
     this.#nearTtl = options.nearTtlSeconds ?? 30;
     this.#link = options.link;
     this.#channel = options.channel;
-    // A subscribed connection takes no other commands; it stays silent for longer than others may.
-    this.#subscriber = options.link.client.duplicate({ socketTimeout: 0 });
+    // A subscribed connection takes no other commands; it stays silent for longer than others may. It is
+    // subscribed anew by us: nobody would hear of a failure of what the client does by itself.
+    this.#subscriber = options.link.client.duplicate({ socketTimeout: 0, autoResubscribe: false });
     this.#subscriber.on('error', () => {});
     this.#subscriber.on('close', () => this.#deaf());
     this.#subscriber.on('ready', () => void this.#listen());

@@ -1,6 +1,6 @@
+import { bar, byId, el, nameOf, say } from '../../../page/browser/dom.js';
 import { bytesText, countText, percentText } from '../../../words.js';
 import { COLOURS, type Colour, legend, shareWithoutTtl } from './colour.js';
-import { bar, byId, el, nameOf, say } from './dom.js';
 import { type Group, levelOf, pathTo, SIZES, type Size, type Tree } from './groups.js';
 import { describe, treeMap } from './map.js';
 import { hashOf, type Place, readPlace } from './place.js';

@@ -1,6 +1,6 @@
+import { byId, el, nameOf, say } from '../../../page/browser/dom.js';
 import { age, bytesText, countText, spanText } from '../../../words.js';
 import type { PageData, PageKey } from '../data.js';
-import { byId, el, nameOf, say } from './dom.js';
 import { type Column, sortedTable } from './table.js';
 
 /** The largest keys: of all, or of one type. */

@@ -1,6 +1,6 @@
+import { el, nameOf } from '../../../page/browser/dom.js';
 import { bytesText, countText, percentText } from '../../../words.js';
 import { type Colour, colourText, stepOf } from './colour.js';
-import { el, nameOf } from './dom.js';
 import { type Group, levelOf, type Size, sizeOf, together } from './groups.js';
 import { nextCell } from './navigate.js';
 import { hashOf, type Place } from './place.js';

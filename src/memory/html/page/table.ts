@@ -1,5 +1,5 @@
+import { el, say } from '../../../page/browser/dom.js';
 import { countText } from '../../../words.js';
-import { el, say } from './dom.js';
 
 /** One column of a table that can be sorted. */
 export interface Column<Row> {

@@ -1,4 +1,4 @@
-import { printable } from '../../words.js';
+import { printable } from '../words.js';
 
 /** HTML that is whole already; everything else is text and is escaped where it is put in. */
 export class Markup {

@@ -1,4 +1,4 @@
-import { printable } from '../../../words.js';
+import { printable } from '../../words.js';
 
 type Child = Node | string | null;
 type Attributes = Record<string, string | number | boolean | null>;

@@ -1,27 +1,18 @@
-import { type Application, deleteKey, readKey, writeKey } from '../applications/client.js';
-import { CacheOpsError, messageOf } from '../errors.js';
-import { type Limits, openChannel } from '../redis/channel.js';
-import { ReplyError } from '../redis/resp.js';
-import type { Access } from '../redis/target.js';
-
-/** Values written before the drill that must be there after it. */
-export interface Canary {
-  /** Whether each is still there: reasons for those that are not. */
-  check(limits: Limits): Promise<string[]>;
-  remove(limits: Limits): Promise<void>;
-}
+import { deleteKey, readKey, writeKey } from '../../applications/client.js';
+import { CacheOpsError, messageOf } from '../../errors.js';
+import type { Limits } from '../../redis/channel.js';
+import { ReplyError } from '../../redis/resp.js';
+import type { Access } from '../../redis/target.js';
+import { withChannel } from './with-channel.js';
+import type { CallWitness } from './witness.js';
 
 const TTL = 3_600;
 
-/** Writes one value through each application and one straight into Redis. */
-export async function releaseCanary(
-  key: string,
-  access: Access,
-  applications: readonly Application[],
-  limits: Limits,
-): Promise<Canary> {
+/** Values written before the drill that must be there after it: one through each application, one straight into Redis. */
+export const releaseCanary: CallWitness = async ({ access, applications, prefix }, limits) => {
+  const key = `${prefix}:canary`;
   const value = `canary ${key}`;
-  const direct = await writeDirectly(access, key, value, limits);
+  const direct = access && (await writeDirectly(access, key, value, limits));
   const through = key.replaceAll(':', '-');
   for (const application of applications) {
     const written = await writeKey(application, through, value, limits);
@@ -29,20 +20,20 @@ export async function releaseCanary(
       throw new CacheOpsError(
         'refused',
         `${application.name} cannot write before the drill: ${written.error}`,
-        'nothing was stopped',
+        'nothing was broken',
       );
     const read = await readKey(application, through, value, limits);
     if (!read.ok)
       throw new CacheOpsError(
         'refused',
         `${application.name} cannot read before the drill: ${read.error}`,
-        'nothing was stopped',
+        'nothing was broken',
       );
   }
   return {
     async check(now) {
       const reasons: string[] = [];
-      if (direct && !(await readDirectly(access, key, value, now)))
+      if (access && direct && !(await readDirectly(access, key, value, now)))
         reasons.push('the canary written to Redis before the drill is gone');
       for (const application of applications) {
         const answer = await readKey(application, through, value, now);
@@ -51,16 +42,18 @@ export async function releaseCanary(
             `${application.name}: the canary written before the drill cannot be read: ${answer.error}`,
           );
       }
-      return reasons;
+      return { problems: reasons, says: 'the canary is intact' };
     },
     async remove(now) {
       await Promise.allSettled([
-        ...(direct ? [withChannel(access, now, (channel) => channel.send('DEL', key))] : []),
+        ...(access && direct
+          ? [withChannel(access, now, (channel) => channel.send('DEL', key))]
+          : []),
         ...applications.map((application) => deleteKey(application, through, now)),
       ]);
     },
   };
-}
+};
 
 /** False when this user may not write; the applications' canaries must do then. */
 async function writeDirectly(
@@ -77,7 +70,7 @@ async function writeDirectly(
   throw new CacheOpsError(
     'refused',
     `Redis takes no writes before the drill: ${reply.message}`,
-    'nothing was stopped',
+    'nothing was broken',
   );
 }
 
@@ -92,18 +85,5 @@ async function readDirectly(
     return reply === value || (reply instanceof ReplyError && reply.code === 'NOPERM');
   } catch (error) {
     throw new CacheOpsError('connect', `cannot read the canary: ${messageOf(error)}`);
-  }
-}
-
-async function withChannel<T>(
-  access: Access,
-  limits: Limits,
-  work: (channel: Awaited<ReturnType<typeof openChannel>>) => Promise<T>,
-): Promise<T> {
-  const channel = await openChannel(access, limits);
-  try {
-    return await work(channel);
-  } finally {
-    channel.close();
   }
 }

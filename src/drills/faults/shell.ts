@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { type Environment, withDotEnv } from '../../config/environment.js';
-import { CacheOpsError } from '../../errors.js';
 
 export interface ShellOptions {
   cwd: string;
@@ -57,28 +57,27 @@ export async function runShell(
     );
 }
 
-/** Checks a command without running it: its syntax, and that its program is there. */
-export async function rehearseShell(command: string, options: ShellOptions): Promise<void> {
-  const check = (text: string) =>
-    runShell(text, options, 5_000).then(
-      () => true,
-      () => false,
-    );
-  const quoted = `'${command.replaceAll("'", "'\\''")}'`;
-  if (!(await check(`sh -n -c ${quoted}`))) {
-    throw new CacheOpsError(
-      'refused',
-      `the command "${command}" is not valid shell`,
-      'correct it under control in the configuration',
-    );
-  }
-  const [program = ''] = command.trim().split(/\s+/);
-  // Only a plain word can be looked up; `cd x && ...` or `VAR=1 ...` is left to the shell.
-  if (/^[\w./-]+$/.test(program) && !(await check(`command -v ${program}`))) {
-    throw new CacheOpsError(
-      'refused',
-      `the program "${program}" of the command "${command}" is not there`,
-      'the drill could not restore what it stops',
-    );
-  }
+/** What a shell command says. Throws its last words when it fails or takes longer than 10 s. */
+export async function askShell(
+  command: string,
+  { cwd, env }: Pick<ShellOptions, 'cwd' | 'env'>,
+): Promise<string> {
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd,
+    env: withDotEnv(env, cwd) as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 10_000,
+  });
+  let said = '';
+  let complained = '';
+  child.stdout.on('data', (text) => {
+    said += text;
+  });
+  child.stderr.on('data', (text) => {
+    complained += text;
+  });
+  const [code, signal] = await once(child, 'close');
+  if (code === 0) return said;
+  const last = complained.trim().split('\n').at(-1);
+  throw new Error(last || `ended ${signal ? `by ${signal}` : `with exit code ${code}`}`);
 }

@@ -1,0 +1,39 @@
+import type { ControlConfig } from '../../config/control.js';
+import { askShell } from '../faults/shell.js';
+import { twoCommands } from './command.js';
+import type { Driver, Subject } from './driver.js';
+import { quote, refused } from './rehearse.js';
+
+/** A service of docker compose; it keeps its container, and so its data. */
+export function composeDriver({
+  service,
+  file,
+  project,
+}: NonNullable<ControlConfig['compose']>): Driver {
+  const words = [
+    'docker',
+    'compose',
+    ...(file ? ['-f', file] : []),
+    ...(project ? ['-p', project] : []),
+  ];
+  const compose = (...rest: string[]) => [...words, ...rest].map(quote).join(' ');
+  const demandRunning = async ({ cwd, env }: Subject) => {
+    const question = compose('ps', '--services', '--status', 'running');
+    const answer = await askShell(question, { cwd, env }).catch((error: Error) => {
+      throw refused(`docker compose does not answer: ${error.message}`, `try: ${question}`);
+    });
+    if (!answer.split('\n').includes(service))
+      throw refused(`the service ${service} is not running`, `see: ${question}`);
+  };
+  return {
+    name: 'compose',
+    async stop(subject) {
+      await demandRunning(subject);
+      return twoCommands(compose('stop', service), compose('start', service), subject);
+    },
+    async hang(subject) {
+      await demandRunning(subject);
+      return twoCommands(compose('pause', service), compose('unpause', service), subject);
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { type Limits, openChannel } from '../../redis/channel.js';
+import type { Access } from '../../redis/target.js';
+import { redisOf } from './with-channel.js';
+import type { CallWitness, Setting } from './witness.js';
+
+/** Holds every setting and every user of Redis against what they were before the drill. */
+export const callSettings: CallWitness = async (stand, limits) => {
+  const access = redisOf(stand);
+  const before = await readSettings(access, limits);
+  return {
+    async check(now) {
+      if (before.size === 0)
+        return { problems: [], says: 'its settings could not be compared: CONFIG GET is refused' };
+      const settings = pairs(before, await readSettings(access, now));
+      return {
+        problems: settings
+          .filter((one) => one.before !== one.after)
+          .map(
+            ({ name, before, after }) =>
+              `${name} was ${before ?? 'not set'}, and is ${after ?? 'not set'} after the drill`,
+          ),
+        says: `its ${before.size} settings and users are as before`,
+        facts: { settings_compared: before.size },
+        settings,
+      };
+    },
+    async remove() {},
+  };
+};
+
+/** Settings by name, users by `user NAME`; what may not be read is left out. */
+async function readSettings(access: Access, limits: Limits): Promise<Map<string, string>> {
+  const channel = await openChannel(access, limits);
+  try {
+    const [config, users] = await channel.pipeline([
+      ['CONFIG', 'GET', '*'],
+      ['ACL', 'LIST'],
+    ]);
+    const settings = new Map<string, string>();
+    if (Array.isArray(config)) {
+      for (let at = 0; at + 1 < config.length; at += 2)
+        settings.set(String(config[at]), shown(String(config[at]), String(config[at + 1])));
+    }
+    for (const line of Array.isArray(users) ? users : []) {
+      const [, name = ''] = String(line).split(' ');
+      settings.set(
+        `user ${name}`,
+        String(line).replace(/#[0-9a-f]{64}/g, (hash) => digest(hash)),
+      );
+    }
+    return settings;
+  } finally {
+    channel.close();
+  }
+}
+
+function pairs(before: Map<string, string>, after: Map<string, string>): Setting[] {
+  return [...new Set([...before.keys(), ...after.keys()])].sort().map((name) => ({
+    name,
+    before: before.get(name) ?? null,
+    after: after.get(name) ?? null,
+  }));
+}
+
+function shown(name: string, value: string): string {
+  return value !== '' && /pass|auth$/.test(name) ? digest(value) : value || '""';
+}
+
+/** Of this run only: a digest alone would let a weak password be guessed. */
+const salt = crypto.randomUUID();
+function digest(secret: string): string {
+  return `(secret ${createHash('sha256')
+    .update(salt + secret)
+    .digest('hex')
+    .slice(0, 6)})`;
+}

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { startEstate } from './estate.js';
+import { restoresWhateverHappens } from './matrix.js';
+
+restoresWhateverHappens('redis-auth', {
+  argv: ['redis-auth'],
+  breaking: 'switching the user off',
+  broken: 'Redis refuses the password',
+  mending: 'switching the user on again',
+  options: { control: 'none' },
+  deaf: /never reported memory mode/,
+});
+
+it('refuses a user that may not change users', async () => {
+  const estate = await startEstate({ config: ['rename-command ACL ""'], control: 'none' });
+  try {
+    const { code, stderr } = await estate.run(['drill', 'redis-auth', '--yes']);
+    expect(stderr).toMatch(/ACL is refused to this user/);
+    expect(code).toBe(6);
+  } finally {
+    await estate.stop();
+  }
+});

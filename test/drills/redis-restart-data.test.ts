@@ -1,0 +1,57 @@
+import { Redis } from 'ioredis';
+import { expect, it } from 'vitest';
+import { startEstate, summary } from './estate.js';
+import { restoresWhateverHappens } from './matrix.js';
+
+restoresWhateverHappens('redis-restart-data', {
+  argv: ['redis-restart-data'],
+  breaking: 'stopping Redis',
+  broken: 'Redis is stopped',
+  mending: 'starting Redis again',
+  report: { facts: { data_keys: 120, data_wrong: 0, keys_gone: 0 } },
+  deaf: /never reported memory mode/,
+});
+
+it('fails where a restart loses what was written, and says what', async () => {
+  // The first start after the stop finds nothing: its files are gone, as on a disk that is thrown away.
+  const estate = await startEstate({
+    start: (real) => `rm -rf $(dirname ${real.split(' ')[1]})/appendonlydir; ${real}`,
+  });
+  try {
+    const { code, stdout } = await estate.run([
+      'drill',
+      'redis-restart-data',
+      '--yes',
+      '--hold',
+      '300ms',
+    ]);
+    const { restored, reasons } = summary(stdout);
+    expect(reasons.join('\n')).toMatch(
+      /120 of 120 keys written before are not as they were after it/,
+    );
+    expect(restored).toBe(true);
+    expect(code).toBe(3);
+  } finally {
+    await estate.stop();
+  }
+});
+
+it('says which setting stood in the running server only', async () => {
+  const estate = await startEstate();
+  try {
+    const client = new Redis(estate.redis.port, '127.0.0.1', { password: 'pass word' });
+    await client.config('SET', 'maxmemory', '104857600');
+    client.disconnect();
+    const { code, stdout } = await estate.run([
+      'drill',
+      'redis-restart-data',
+      '--yes',
+      '--hold',
+      '300ms',
+    ]);
+    expect(summary(stdout).reasons).toEqual(['maxmemory was 104857600, and is 0 after the drill']);
+    expect(code).toBe(3);
+  } finally {
+    await estate.stop();
+  }
+});
