@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { durationText, filled, name } from './schema.js';
+import { durationText, filled, name } from './values.js';
 
 /** A number, or one with a unit, which only the rule's own value can tell: 80%, 50ms, 256mb; off: none. */
 const limit = (what: string) =>

@@ -1,48 +1,9 @@
 import * as z from 'zod/mini';
 import { control } from './control.js';
 import { parseKeyPattern } from './key-pattern.js';
+import { migration } from './migration.js';
 import { nearest } from './nearest.js';
-import { duration, size } from './units.js';
-
-const whole = () => z.int().check(z.nonnegative());
-export const filled = () => z.string().check(z.minLength(1));
-const text = (description: string) => z.string().check(z.describe(description));
-
-/** A number, or text that `parse` makes one of. */
-const measured = (parse: (text: string) => number | undefined, expected: string) =>
-  z.pipe(
-    z.union([whole(), z.string()]),
-    z.transform((value, context) => {
-      const number = typeof value === 'number' ? value : parse(value);
-      if (number !== undefined) return number;
-      const message = `"${value}" is not ${expected}`;
-      context.issues.push({ code: 'custom', input: value, message });
-      return z.NEVER;
-    }),
-  );
-
-const sizeText = measured(size, 'a size; write 10kb, 256mb or 1gb');
-export const durationText = measured(duration, 'a duration; write 500ms, 2s, 5m or 1h');
-
-export const urlText = (...protocols: string[]) =>
-  z.string().check(
-    z.superRefine((value, issue) => {
-      const message = urlProblem(value, protocols);
-      if (message) issue.addIssue({ code: 'custom', message });
-    }),
-  );
-
-/** What is wrong with a URL, without repeating it: it may hold a password. */
-function urlProblem(value: string, protocols: string[]): string | undefined {
-  const expected = protocols.map((protocol) => `${protocol}//`).join(', ');
-  if (value === '') return `is empty; expected ${expected}`;
-  if (!URL.canParse(value))
-    return `is not a URL; expected ${expected} (is a special character in the password not percent-encoded?)`;
-  // What stands before the first colon may be a password where the scheme is left out.
-  return protocols.includes(new URL(value).protocol)
-    ? undefined
-    : `does not start with ${expected}`;
-}
+import { durationText, filled, name, sizeText, text, urlText, whole } from './values.js';
 
 const hostPort = z
   .string()
@@ -178,10 +139,6 @@ const application = z.strictObject({
 /** As TYPE says them. */
 const VALUE_TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream'] as const;
 
-export const name = z
-  .string()
-  .check(z.regex(/^[\w.-]+$/, 'a name has letters, digits, ".", "_" and "-" only'));
-
 const pattern = filled().check(
   z.superRefine((value, issue) => {
     const parsed = parseKeyPattern(value);
@@ -216,52 +173,6 @@ const keyRule = z
 /** Read by `readRules` and `readSinks`: what is wrong with one must not cost the others. */
 export const ruleEntry = z.looseObject({});
 export const sinkEntry = z.looseObject({});
-
-const pointer = (description: string) =>
-  z.optional(
-    z
-      .string()
-      .check(z.regex(/^\//, 'expected a JSON pointer such as /user'), z.describe(description)),
-  );
-
-/** Where an entry of a source has what a migration needs, where it is not where the estate's own have it. */
-const mapping = z.strictObject({
-  id: pointer('the task, session or job'),
-  user: pointer('whose it is'),
-  status: pointer('text'),
-  updatedAt: pointer('when it was changed last: ISO, or seconds or ms since 1970'),
-  expiresAt: pointer('when it expires'),
-  ttl: pointer('how long it lives, in seconds'),
-  chat: pointer('generate, optimize or search'),
-  messages: pointer('the messages of a session, the newest last'),
-  value: pointer('the object that is stored; the whole entry where it is left out'),
-  queue: pointer('the queue of a job'),
-  name: pointer('the name of a job'),
-  data: pointer('the data of a job'),
-  priority: pointer('the priority of a job'),
-  runAt: pointer('when a job is to run'),
-});
-
-/** A route of an application that gives its state page by page. */
-const migrationSource = z.strictObject({
-  url: urlText('http:', 'https:'),
-  token: z.optional(text('sent as "Authorization: Bearer ..."')),
-  entries: z._default(z.string().check(z.regex(/^\//)), '/entries'),
-  next: z._default(
-    z.string().check(z.regex(/^\//), z.describe('cursor of the next page')),
-    '/next',
-  ),
-  changes: z.optional(
-    urlText('http:', 'https:').check(z.describe('a route that gives what has changed since')),
-  ),
-});
-
-const migration = z.strictObject({
-  tasks: z.optional(mapping),
-  sessions: z.optional(mapping),
-  jobs: z.optional(mapping),
-  sources: z._default(z.record(name, migrationSource), {}),
-});
 
 const alerts = z.strictObject({
   interval: z._default(durationText.check(z.describe('time between two checks')), 60_000),

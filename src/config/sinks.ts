@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { issueMessage, type Problem, problemsOf } from './problems.js';
-import { durationText, filled, urlText } from './schema.js';
+import { durationText, filled, urlText } from './values.js';
 
 const NAME = /^[\w.-]+$/;
 

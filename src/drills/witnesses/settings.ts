@@ -29,6 +29,9 @@ export const callSettings: CallWitness = async (stand, limits) => {
   };
 };
 
+/** Says by whom the process was started, not how it works: an operator's shell and `control` may differ. */
+const STARTED_BY = new Set(['daemonize', 'supervised']);
+
 /** Settings by name, users by `user NAME`; what may not be read is left out. */
 async function readSettings(access: Access, limits: Limits): Promise<Map<string, string>> {
   const channel = await openChannel(access, limits);
@@ -39,8 +42,10 @@ async function readSettings(access: Access, limits: Limits): Promise<Map<string,
     ]);
     const settings = new Map<string, string>();
     if (Array.isArray(config)) {
-      for (let at = 0; at + 1 < config.length; at += 2)
-        settings.set(String(config[at]), shown(String(config[at]), String(config[at + 1])));
+      for (let at = 0; at + 1 < config.length; at += 2) {
+        const name = String(config[at]);
+        if (!STARTED_BY.has(name)) settings.set(name, shown(name, String(config[at + 1])));
+      }
     }
     for (const line of Array.isArray(users) ? users : []) {
       const [, name = ''] = String(line).split(' ');
