@@ -35,6 +35,7 @@ type Read = (metric: MetricName) => number | null;
 type Node =
   | { type: 'number'; at: number; eval: (read: Read) => number | null }
   | { type: 'truth'; at: number; eval: (read: Read) => boolean | null };
+type Truth = Extract<Node, { type: 'truth' }>;
 interface Token {
   text: string;
   at: number;
@@ -60,30 +61,38 @@ const CALCULATE: Record<string, (a: number, b: number) => number> = {
 /** Throws ExpressionError. */
 export function parseExpression(text: string): Expression {
   if (text.length > LONGEST) throw new ExpressionError(`is longer than ${LONGEST} characters`);
-  const metrics: MetricName[] = [];
-  const tokens = tokensOf(text);
-  let next = 0;
-  const peek = () => tokens[next]?.text.toLowerCase();
-  const at = () => tokens[next]?.at ?? text.length + 1;
-  const take = () => tokens[next++] as Token;
-  const fail = (expected: string, where = at(), found = tokens[next]?.text): never => {
-    throw new ExpressionError(
-      `column ${where}: expected ${expected}, found ${found === undefined ? 'the end' : `"${found}"`}`,
-    );
-  };
-  const truth = (node: Node) =>
-    node.type === 'truth' ? node : fail('a comparison such as "> 0.7"', at(), tokens[next]?.text);
-  const number = (node: Node) =>
-    node.type === 'number'
-      ? node
-      : fail('a number or a metric', node.at, text.slice(node.at - 1, at() - 1).trim());
+  const parser = new Parser(text);
+  const { eval: holds } = parser.whole();
+  const metrics = [...new Set(parser.metrics)];
+  return { text, metrics, kind: kindOf(metrics), holds };
+}
 
-  function chain(word: 'or' | 'and', part: () => Node): Node {
+/** A method for each line of the grammar. */
+class Parser {
+  readonly metrics: MetricName[] = [];
+  readonly #tokens: Token[];
+  #next = 0;
+
+  constructor(private readonly text: string) {
+    this.#tokens = tokensOf(text);
+  }
+
+  whole(): Truth {
+    const whole = this.#truth(this.#or());
+    if (this.#token) this.#fail('"and", "or" or the end');
+    return whole;
+  }
+
+  #or(): Node {
+    return this.#chain('or', () => this.#chain('and', () => this.#not()));
+  }
+
+  #chain(word: 'or' | 'and', part: () => Node): Node {
     let left = part();
-    while (peek() === word) {
-      const a = truth(left);
-      take();
-      const b = truth(part());
+    while (this.#isNext(word)) {
+      const a = this.#truth(left);
+      this.#take();
+      const b = this.#truth(part());
       const decides = word === 'or';
       const evaluate = (read: Read) => {
         const [x, y] = [a.eval(read), b.eval(read)];
@@ -94,72 +103,107 @@ export function parseExpression(text: string): Expression {
     }
     return left;
   }
-  const or = (): Node => chain('or', () => chain('and', not));
-  function not(): Node {
-    if (peek() !== 'not') return comparison();
-    const { at: start } = take();
-    const inner = truth(not());
+
+  #not(): Node {
+    if (!this.#isNext('not')) return this.#comparison();
+    const { at } = this.#take();
+    const inner = this.#truth(this.#not());
     const evaluate = (read: Read) => {
       const value = inner.eval(read);
       return value === null ? null : !value;
     };
-    return { type: 'truth', at: start, eval: evaluate };
+    return { type: 'truth', at, eval: evaluate };
   }
-  function comparison(): Node {
-    const left = calculation(['+', '-'], () => calculation(['*', '/'], unary));
-    const compare = COMPARE[peek() ?? ''];
+
+  #comparison(): Node {
+    const left = this.#sum();
+    const compare = COMPARE[this.#token?.text ?? ''];
     if (!compare) return left;
-    const a = number(left);
-    take();
-    const b = number(calculation(['+', '-'], () => calculation(['*', '/'], unary)));
+    const a = this.#number(left);
+    this.#take();
+    const b = this.#number(this.#sum());
     return { type: 'truth', at: a.at, eval: (read) => both(a.eval(read), b.eval(read), compare) };
   }
-  function calculation(operators: readonly string[], part: () => Node): Node {
+
+  #sum(): Node {
+    return this.#calculation(['+', '-'], () => this.#calculation(['*', '/'], () => this.#unary()));
+  }
+
+  #calculation(operators: readonly string[], part: () => Node): Node {
     let left = part();
-    while (operators.includes(peek() ?? '')) {
-      const a = number(left);
-      const calculate = CALCULATE[take().text] as (a: number, b: number) => number;
-      const b = number(part());
+    while (operators.includes(this.#token?.text ?? '')) {
+      const a = this.#number(left);
+      const calculate = CALCULATE[this.#take().text] as (a: number, b: number) => number;
+      const b = this.#number(part());
       const evaluate = (read: Read) => finite(both(a.eval(read), b.eval(read), calculate));
       left = { type: 'number', at: a.at, eval: evaluate };
     }
     return left;
   }
-  function unary(): Node {
-    const token = tokens[next];
-    if (token === undefined) return fail('a number or a metric');
-    if (token.text === '-') {
-      take();
-      const inner = number(unary());
+
+  #unary(): Node {
+    const token = this.#token;
+    if (token === undefined) return this.#fail('a number or a metric');
+    const { text, at } = token;
+    if (text === '-') {
+      this.#take();
+      const inner = this.#number(this.#unary());
       const evaluate = (read: Read) => {
         const value = inner.eval(read);
         return value === null ? null : -value;
       };
-      return { type: 'number', at: token.at, eval: evaluate };
+      return { type: 'number', at, eval: evaluate };
     }
-    if (token.text === '(') {
-      take();
-      const inner = or();
-      if (peek() !== ')') fail('")"');
-      take();
-      return { ...inner, at: token.at };
+    if (text === '(') {
+      this.#take();
+      const inner = this.#or();
+      if (!this.#isNext(')')) this.#fail('")"');
+      this.#take();
+      return { ...inner, at };
     }
-    if (/^\d/.test(token.text)) {
-      const value = quantity(token.text) ?? fail('a unit such as %, ms, s, m, h, kb or mb');
-      take();
-      return { type: 'number', at: token.at, eval: () => value };
+    if (/^\d/.test(text)) {
+      const value = quantity(text) ?? this.#fail('a unit such as %, ms, s, m, h, kb or mb');
+      this.#take();
+      return { type: 'number', at, eval: () => value };
     }
-    if (!/^[a-z_]/i.test(token.text) || /^(and|or|not)$/i.test(token.text))
-      return fail('a number or a metric');
+    if (!/^[a-z_]/i.test(text) || /^(and|or|not)$/i.test(text))
+      return this.#fail('a number or a metric');
     const name = metricNamed(token);
-    metrics.push(name);
-    take();
-    return { type: 'number', at: token.at, eval: (read) => read(name) };
+    this.metrics.push(name);
+    this.#take();
+    return { type: 'number', at, eval: (read) => read(name) };
   }
 
-  const whole = truth(or());
-  if (next < tokens.length) fail('"and", "or" or the end');
-  return { text, metrics: [...new Set(metrics)], kind: kindOf(metrics), holds: whole.eval };
+  get #token(): Token | undefined {
+    return this.#tokens[this.#next];
+  }
+
+  #isNext(word: string): boolean {
+    return this.#token?.text.toLowerCase() === word;
+  }
+
+  #take(): Token {
+    return this.#tokens[this.#next++] as Token;
+  }
+
+  get #at(): number {
+    return this.#token?.at ?? this.text.length + 1;
+  }
+
+  #truth(node: Node): Truth {
+    return node.type === 'truth' ? node : this.#fail('a comparison such as "> 0.7"');
+  }
+
+  #number(node: Node): Extract<Node, { type: 'number' }> {
+    if (node.type === 'number') return node;
+    const found = this.text.slice(node.at - 1, this.#at - 1).trim();
+    return this.#fail('a number or a metric', node.at, found);
+  }
+
+  #fail(expected: string, at = this.#at, found = this.#token?.text): never {
+    const what = found === undefined ? 'the end' : `"${found}"`;
+    throw new ExpressionError(`column ${at}: expected ${expected}, found ${what}`);
+  }
 }
 
 function tokensOf(text: string): Token[] {
