@@ -63,10 +63,19 @@ function run(line) {
 const env = { ...process.env, XDG_STATE_HOME: folder };
 const show = (text) => process.stdout.write(`${text}\n`);
 
+/** An exit code, or what went wrong: the estate is taken down whatever happens. */
+const attempt = async (what) => {
+  try {
+    return typeof what === 'string' ? await run(what) : await what({ bin, env, show, run });
+  } catch (error) {
+    return error.message;
+  }
+};
+
 let failure;
 for (const entry of STEPS) {
   const [what, expected = 0] = [entry].flat();
-  const code = typeof what === 'string' ? await run(what) : await what({ bin, env, show, run });
+  const code = await attempt(what);
   if (code === expected && !interrupted) continue;
   const name = typeof what === 'string' ? what : what.name;
   failure = interrupted ? `interrupted in "${name}"` : `"${name}" ended with ${code}`;
