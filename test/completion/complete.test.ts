@@ -46,13 +46,10 @@ describe('commands and flags', () => {
     [['nothing'], []],
     [['nothing', ''], []],
     [
-      ['drill', 're'],
-      ['redis-down', 'restore'],
+      ['drill', 'redis-f'],
+      ['redis-full', 'redis-failover'],
     ],
-    [
-      ['--json', 'drill', 're'],
-      ['redis-down', 'restore'],
-    ],
+    [['--json', 'drill', 'rest'], ['restore']],
     [['--timeout', '3s', 'pi'], ['ping']],
     [['--timeout=3s', 'pi'], ['ping']],
     [['--timeout', ''], []],

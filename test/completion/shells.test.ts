@@ -48,9 +48,9 @@ describe('bash, by its completion function', () => {
 
   it('completes commands, subcommands, flags and targets', async () => {
     expect(await reply('cache-ops pi', ['cache-ops', 'pi'])).toEqual(['ping']);
-    expect(await reply('cache-ops drill re', ['cache-ops', 'drill', 're'])).toEqual([
-      'redis-down',
-      'restore',
+    expect(await reply('cache-ops drill redis-f', ['cache-ops', 'drill', 'redis-f'])).toEqual([
+      'redis-full',
+      'redis-failover',
     ]);
     expect(await reply('cache-ops ping --co', ['cache-ops', 'ping', '--co'])).toEqual([
       '--count',
