@@ -51,7 +51,7 @@ export const redisFields = z
     ),
     roles: z._default(z.array(z.enum(['cache', 'queue'])).check(z.minLength(1)), ['cache']),
     capacity: z.optional(sizeText.check(z.describe('memory it may use, where maxmemory is 0'))),
-    control: z.optional(control),
+    control: z.optional(z.lazy(control)),
   })
   .check(
     z.refine((redis) => [redis.url, redis.sentinel, redis.cluster].filter(Boolean).length === 1, {
@@ -74,7 +74,7 @@ export const redis = z.pipe(shortForm, redisFields);
 
 const postgresFields = z.strictObject({
   url: urlText('postgres:', 'postgresql:'),
-  control: z.optional(control),
+  control: z.optional(z.lazy(control)),
 });
 export const postgres = z.pipe(shortForm, postgresFields);
 
@@ -210,7 +210,7 @@ export const configSchema = z
       { prefix: 'cache-ops', rules: [] },
     ),
     alerts: z.optional(alerts),
-    migration: z._default(migration, { sources: {} }),
+    migration: z._default(z.lazy(migration), { sources: {} }),
     health: z._default(
       z.strictObject({
         sample: z._default(durationText.check(z.describe('over which rates are measured')), 1_000),
