@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { identify } from '../../src/state/identity.js';
 import { until } from '../servers/wait.js';
 import { type Estate, type EstateOptions, startEstate, summary } from './estate.js';
 
@@ -94,9 +95,12 @@ export function restoresWhateverHappens(title: string, test: Case): void {
         const run = estate.spawn([...drill, '--hold', '2s']);
         await run.says(broken);
         run.kill('SIGSTOP');
-        process.kill(estate.watchdog(), 'SIGKILL');
+        const watchdog = estate.watchdog();
+        process.kill(watchdog, 'SIGKILL');
         run.kill('SIGKILL');
         await run.ended;
+        // A kill takes a moment to be carried out.
+        await until(() => identify(watchdog) === undefined);
         expect((await estate.run(['drill', 'status'])).code).toBe(7);
         if (lasts) await expect(estate.fingerprint(300)).resolves.not.toBe(before);
         expect((await estate.run(['drill', 'restore'])).code).toBe(0);

@@ -2,6 +2,7 @@ import { spawn as spawnProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { identify } from '../../src/state/identity.js';
 import { until } from '../servers/wait.js';
 import { type Estate, startEstate, summary } from './estate.js';
 
@@ -129,9 +130,12 @@ describe('a drill whose watchdog is killed', () => {
     const drill = estate.spawn(DRILL);
     await drill.says('Redis is stopped');
     drill.kill('SIGSTOP');
-    process.kill(estate.watchdog(), 'SIGKILL');
+    const watchdog = estate.watchdog();
+    process.kill(watchdog, 'SIGKILL');
     drill.kill('SIGKILL');
     await drill.ended;
+    // A kill takes a moment to be carried out.
+    await until(() => identify(watchdog) === undefined);
     expect(await estate.answers()).toBe(false);
     expect((await estate.run(['drill', 'list'])).stderr).toMatch(
       /a drill is open: redis-down has broken main/,
