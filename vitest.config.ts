@@ -9,6 +9,8 @@ export default defineConfig({
     pool: 'forks',
     // Drills and time-outs are tested by the clock: more than two files at once starve one another.
     maxWorkers: 2,
+    // Faults are real and times are measured: in CI one that fails once is tried again, and told as such.
+    retry: process.env.CI ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
