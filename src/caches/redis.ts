@@ -1,7 +1,7 @@
 import type { Masters } from '../keys/masters.js';
 import { fromBytes } from '../keys/names.js';
+import { escapeGlob } from '../keys/pattern.js';
 import { walkKeys } from '../keys/walk.js';
-import { literal } from '../locks/keys.js';
 
 /** Entries of a cache by the first segment of their keys. */
 export interface ModuleFacts {
@@ -25,7 +25,7 @@ export async function countModules(
   const modules = new Map<string, ModuleFacts>();
   const { no_sizes } = await walkKeys(
     masters,
-    { match: `${literal(prefix)}*`, facts: true, sizes: true },
+    { match: `${escapeGlob(prefix)}*`, facts: true, sizes: true },
     ({ keys }) => {
       for (const { key, ttl_ms, bytes } of keys) {
         const [first = ''] = fromBytes(key.slice(prefix.length)).text.split(':');

@@ -3,8 +3,9 @@ import * as z from 'zod/mini';
 import { parseDuration } from '../config/units.js';
 import type { Context } from '../context.js';
 import { CacheOpsError, ExitCode } from '../errors.js';
+import { toBytes } from '../keys/names.js';
+import { applicationPrefix } from '../keys/prefix.js';
 import { clearExecution, type ExecutionFacts, listExecutions } from '../locks/executions.js';
-import { applicationPrefix } from '../locks/keys.js';
 import type { Block } from '../output/blocks.js';
 import { emit } from '../output/emit.js';
 import { ms, status } from '../output/format.js';
@@ -13,9 +14,9 @@ import { audit } from '../state/audit.js';
 import {
   addTarget,
   atTarget,
+  fromTargets,
   oneTarget,
   type TargetFlags,
-  targetsOf,
   whereOf,
 } from './keys/targets.js';
 
@@ -125,7 +126,7 @@ async function clear(context: Context, flags: ClearFlags): Promise<ClearResult> 
     throw new CacheOpsError('usage', '--older-than: at least 5m', 'a younger record is in use');
   const config = await context.config();
   const target = oneTarget(config, flags.target, '--target');
-  const prefix = applicationPrefix(config);
+  const prefix = toBytes(applicationPrefix(config));
   return atTarget(context, target, whereOf(flags), async (masters) => {
     const all = await listExecutions(masters, prefix, context.signal);
     const chosen = all.filter((one) => isDone(one, context.now() - age));
@@ -160,17 +161,8 @@ function isDone({ state, ended_at }: ExecutionFacts, before: number): boolean {
   return ended_at !== null && Date.parse(ended_at) < before;
 }
 
-async function findAll(context: Context, flags: TargetFlags) {
-  const config = await context.config();
-  const prefix = applicationPrefix(config);
-  const found: (ExecutionFacts & { target: string })[] = [];
-  for (const target of targetsOf(config, flags))
-    await atTarget(context, target, whereOf(flags), async (masters) => {
-      const executions = await listExecutions(masters, prefix, context.signal);
-      found.push(...executions.map((one) => ({ ...one, target: target.name })));
-    });
-  return found;
-}
+const findAll = (context: Context, flags: TargetFlags) =>
+  fromTargets(context, flags, (masters, prefix) => listExecutions(masters, prefix, context.signal));
 
 const TONE = {
   executing: 'ok',

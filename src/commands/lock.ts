@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import type { Context } from '../context.js';
 import { CacheOpsError, ExitCode } from '../errors.js';
-import { applicationPrefix } from '../locks/keys.js';
+import { toBytes } from '../keys/names.js';
+import { applicationPrefix } from '../keys/prefix.js';
 import { type LockFacts, listLocks, releaseLock } from '../locks/locks.js';
 import type { Block } from '../output/blocks.js';
 import { emit } from '../output/emit.js';
@@ -13,9 +14,9 @@ import { audit } from '../state/audit.js';
 import {
   addTarget,
   atTarget,
+  fromTargets,
   oneTarget,
   type TargetFlags,
-  targetsOf,
   whereOf,
 } from './keys/targets.js';
 
@@ -62,7 +63,7 @@ function registerLs(topic: Command, context: Context): void {
 function registerShow(topic: Command, context: Context): void {
   const command = topic.command('show').description('one lock').argument('<name>');
   addTarget(command).action(async (name: string, flags: TargetFlags) => {
-    const found = (await findAll(context, flags)).filter(({ lock }) => lock.name === name);
+    const found = (await findAll(context, flags)).filter((lock) => lock.name === name);
     if (found.length === 0) throw notFound(name);
     await emit(context, listOf(context, found), render);
   });
@@ -117,7 +118,7 @@ async function release(
   name: string,
   flags: ReleaseFlags,
 ): Promise<z.infer<typeof releaseResult>> {
-  const prefix = applicationPrefix(await context.config());
+  const prefix = toBytes(applicationPrefix(await context.config()));
   return atTarget(context, target, whereOf(flags), async (masters) => {
     const locks = await listLocks(masters, prefix, context.signal);
     const lock = locks.find((one) => one.name === name);
@@ -139,27 +140,12 @@ async function release(
   });
 }
 
-interface Found {
-  target: string;
-  lock: LockFacts;
-}
+const findAll = (context: Context, flags: TargetFlags) =>
+  fromTargets(context, flags, (masters, prefix) => listLocks(masters, prefix, context.signal));
 
-async function findAll(context: Context, flags: TargetFlags): Promise<Found[]> {
-  const config = await context.config();
-  const prefix = applicationPrefix(config);
-  const found: Found[] = [];
-  for (const target of targetsOf(config, flags))
-    await atTarget(context, target, whereOf(flags), async (masters) => {
-      const locks = await listLocks(masters, prefix, context.signal);
-      found.push(...locks.map((lock) => ({ target: target.name, lock })));
-    });
-  return found;
-}
-
-function listOf(context: Context, found: readonly Found[]): LockList {
+function listOf(context: Context, locks: readonly (LockFacts & { target: string })[]): LockList {
   return lockList.parse({
-    locks: found.map(({ target, lock }) => ({
-      target,
+    locks: locks.map((lock) => ({
       ...lock,
       age_ms: lock.held_since === null ? null : context.now() - Date.parse(lock.held_since),
     })),

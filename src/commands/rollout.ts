@@ -7,7 +7,8 @@ import { readBeside } from '../applications/counters.js';
 import { withDotEnv } from '../config/environment.js';
 import type { Context } from '../context.js';
 import { CacheOpsError, codeOf, ExitCode } from '../errors.js';
-import { applicationPrefix } from '../locks/keys.js';
+import { toBytes } from '../keys/names.js';
+import { applicationPrefix } from '../keys/prefix.js';
 import type { Block } from '../output/blocks.js';
 import { emit } from '../output/emit.js';
 import { ms, printable, status } from '../output/format.js';
@@ -164,7 +165,12 @@ async function verify(context: Context, word: string, flags: VerifyFlags): Promi
   }
   const limits = { timeout: context.settings.timeout, signal: context.signal };
   const checks = await atTarget(context, target, {}, (masters) =>
-    verifyStage(stage, { masters, prefix: applicationPrefix(config), applications, limits }),
+    verifyStage(stage, {
+      masters,
+      prefix: toBytes(applicationPrefix(config)),
+      applications,
+      limits,
+    }),
   );
   const { name, back } = STAGES[stage];
   return verifyResult.parse({

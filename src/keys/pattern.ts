@@ -3,6 +3,11 @@ export function hasWildcard(pattern: string): boolean {
   return /[*?[]/.test(pattern.replace(/\\[\s\S]/g, ''));
 }
 
+/** Text that a Redis glob takes literally. */
+export function escapeGlob(text: string): string {
+  return text.replace(/[\\*?[\]^-]/g, '\\$&');
+}
+
 /** The one text that a pattern without wildcards means. */
 export function literalOf(pattern: string): string {
   return pattern.replace(/\\([\s\S])/g, '$1');

@@ -1,8 +1,9 @@
-import type { Master, Masters } from '../keys/masters.js';
+import type { Masters } from '../keys/masters.js';
 import { fromBytes } from '../keys/names.js';
-import { walkKeys } from '../keys/walk.js';
+import { escapeGlob } from '../keys/pattern.js';
+import { type Batch, walkKeys } from '../keys/walk.js';
 import type { Reply } from '../redis/resp.js';
-import { literal, nameOf } from './keys.js';
+import { nameOf } from './keys.js';
 
 /** The record of an execution; times are ISO. */
 export interface ExecutionFacts {
@@ -30,13 +31,7 @@ export async function listExecutions(
 ): Promise<ExecutionFacts[]> {
   const before = `${prefix}execution:`;
   const found = new Map<string, ExecutionFacts>();
-  const take = async ({
-    master,
-    keys,
-  }: {
-    master: Master;
-    keys: { key: string; ttl_ms: number | null }[];
-  }) => {
+  const take = async ({ master, keys }: Batch) => {
     const replies = await masters.ask(
       master,
       // The lock first: one that ends in between is then completed, not orphaned.
@@ -53,7 +48,7 @@ export async function listExecutions(
   };
   await walkKeys(
     masters,
-    { match: `${literal(before)}*`, facts: true, sizes: false, type: 'hash' },
+    { match: `${escapeGlob(before)}*`, facts: true, sizes: false, type: 'hash' },
     take,
     signal,
   );

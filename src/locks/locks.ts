@@ -1,7 +1,8 @@
-import type { Master, Masters } from '../keys/masters.js';
+import type { Masters } from '../keys/masters.js';
 import { fromBytes } from '../keys/names.js';
-import { walkKeys } from '../keys/walk.js';
-import { literal, nameOf } from './keys.js';
+import { escapeGlob } from '../keys/pattern.js';
+import { type Batch, walkKeys } from '../keys/walk.js';
+import { nameOf } from './keys.js';
 
 /** A lock as it stands. Applications store a token, or JSON with token, owner, fence and since. */
 export interface LockFacts {
@@ -26,13 +27,7 @@ export async function listLocks(
 ): Promise<LockFacts[]> {
   const before = `${prefix}lock:`;
   const found = new Map<string, LockFacts>();
-  const take = async ({
-    master,
-    keys,
-  }: {
-    master: Master;
-    keys: { key: string; ttl_ms: number | null }[];
-  }) => {
+  const take = async ({ master, keys }: Batch) => {
     const locks = keys.filter(({ key }) => !key.endsWith(':fence'));
     const values = await masters.ask(
       master,
@@ -46,7 +41,7 @@ export async function listLocks(
   };
   await walkKeys(
     masters,
-    { match: `${literal(before)}*`, facts: true, sizes: false, type: 'string' },
+    { match: `${escapeGlob(before)}*`, facts: true, sizes: false, type: 'string' },
     take,
     signal,
   );

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
-import { startCluster } from '../servers/cluster.js';
+import { nodeId, startCluster } from '../servers/cluster.js';
+import { command } from '../servers/command.js';
 import { startPostgres } from '../servers/postgres.js';
 import { type RedisServer, startRedis } from '../servers/redis.js';
 import { keyOf, migrating, task, tasks } from './estate.js';
@@ -99,6 +100,24 @@ it('to a cluster: every key on its own master, conflicts and rollback too', asyn
   const { result } = await site.json(['rollback', id, '--yes']);
   expect(result.counts.removed).toBe(3_000);
 });
+
+it('from a cluster: every key once, and no plan while one of its slots moves', async () => {
+  const cluster = await startCluster();
+  onTestFinished(() => cluster.stop());
+  const seeds = cluster.masters.map(({ port }) => `127.0.0.1:${port}`);
+  const site = migrating(server.url, {
+    redis: { main: { url: server.url }, old: { cluster: seeds } },
+  });
+  const there = new Redis.Cluster([{ host: '127.0.0.1', port: cluster.masters[0]?.port ?? 0 }]);
+  onTestFinished(() => there.disconnect());
+  for (const one of tasks(300)) await there.set(keyOf(one), JSON.stringify(one), 'EX', 3_600);
+  const flags = ['plan', '--from', 'redis:old', '--to', 'redis:main'];
+  expect((await site.json(flags)).result.entries).toBe(300);
+  const [from, to] = cluster.masters as [RedisServer, RedisServer];
+  await command(from.port, `CLUSTER SETSLOT 0 MIGRATING ${await nodeId(to)}`);
+  const { code, error } = await site.json(flags);
+  expect([code, error.message]).toEqual([5, expect.stringMatching(/slots of the cluster moved/)]);
+}, 60_000);
 
 it('back again: Redis to a file, which is read back to the same keys', async () => {
   const site = migrating(server.url);

@@ -3,8 +3,8 @@ import type { Context } from '../../context.js';
 import { CacheOpsError } from '../../errors.js';
 import { matching } from '../../keys/bulk/select.js';
 import { toBytes } from '../../keys/names.js';
-import { hasWildcard, literalOf, meansAll } from '../../keys/pattern.js';
-import { applicationPrefix, literal } from '../../locks/keys.js';
+import { escapeGlob, hasWildcard, literalOf, meansAll } from '../../keys/pattern.js';
+import { applicationPrefix } from '../../keys/prefix.js';
 import { addChangeFlags, type ChangeFlags, changeOrPreview } from '../keys/change.js';
 import { queuePrefixes } from '../keys/queue-prefixes.js';
 import { addTarget, oneTarget, type TargetFlags, whereOf } from '../keys/targets.js';
@@ -51,11 +51,11 @@ async function clear(context: Context, pattern: string | undefined, flags: Flags
     );
   const config = await context.config();
   const target = oneTarget(config, flags.target, '--target');
-  const prefix = `${applicationPrefix(config)}cache:`;
+  const prefix = `${toBytes(applicationPrefix(config))}cache:`;
   const wanted = everything
-    ? { match: `${literal(prefix)}*` }
+    ? { match: `${escapeGlob(prefix)}*` }
     : hasWildcard(pattern)
-      ? { match: literal(prefix) + toBytes(pattern) }
+      ? { match: escapeGlob(prefix) + toBytes(pattern) }
       : { key: prefix + toBytes(literalOf(pattern)) };
   await changeOrPreview(
     context,

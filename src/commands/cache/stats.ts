@@ -4,7 +4,8 @@ import { readCounters } from '../../applications/counters.js';
 import { countModules } from '../../caches/redis.js';
 import { readCacheTable } from '../../caches/table.js';
 import type { Context } from '../../context.js';
-import { applicationPrefix } from '../../locks/keys.js';
+import { toBytes } from '../../keys/names.js';
+import { applicationPrefix } from '../../keys/prefix.js';
 import type { Block, Cell } from '../../output/blocks.js';
 import { emit } from '../../output/emit.js';
 import { bytes, count, percent, status } from '../../output/format.js';
@@ -60,7 +61,7 @@ type StatsResult = z.infer<typeof statsResult>;
 
 async function stats(context: Context): Promise<StatsResult> {
   const config = await context.config();
-  const prefix = `${applicationPrefix(config)}cache:`;
+  const prefix = `${toBytes(applicationPrefix(config))}cache:`;
   const { timeout } = context.settings;
   const caches = Object.entries(config.redis).filter(([, { roles }]) => roles.includes('cache'));
   const [redis, postgres, applications] = await Promise.all([

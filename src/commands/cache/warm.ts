@@ -7,7 +7,7 @@ import { type Entry, store } from '../../caches/redis.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError, codeOf } from '../../errors.js';
 import { toBytes } from '../../keys/names.js';
-import { applicationPrefix } from '../../locks/keys.js';
+import { applicationPrefix } from '../../keys/prefix.js';
 import type { Block } from '../../output/blocks.js';
 import { emit } from '../../output/emit.js';
 import { count } from '../../output/format.js';
@@ -69,7 +69,7 @@ async function warm(context: Context, file: string, flags: Flags): Promise<WarmR
   if (flags.dryRun || entries === 0)
     return warmResult.parse({ ...base, dry_run: flags.dryRun === true, stored: 0, present: 0 });
   await consent(context, `Store up to ${entries} entries in ${target.name}?`, target.name, flags);
-  const prefix = `${applicationPrefix(config)}cache:`;
+  const prefix = `${toBytes(applicationPrefix(config))}cache:`;
   const progress = await startProgress(context, 'Warming the cache');
   let stored = 0;
   let seen = 0;

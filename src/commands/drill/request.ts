@@ -7,6 +7,7 @@ import { newId, type Plan } from '../../drills/engine.js';
 import type { Experiment, Limits } from '../../drills/experiment.js';
 import { type Prepared, prepare } from '../../drills/subject.js';
 import { CacheOpsError } from '../../errors.js';
+import { applicationPrefix } from '../../keys/prefix.js';
 import { type RedisTarget, selectRedis } from '../../redis/target.js';
 
 /** What is asked of a drill, by flags or by a plan file; what is left out is as in the catalogue. */
@@ -81,7 +82,7 @@ export async function planDrill(context: Context, request: Request): Promise<Pla
     params: { ...base.params, ...request.params },
   };
   const id = newId(context.now());
-  const keyPrefix = `${config.keys.prefix}:${config.environment}:drill:${id}`;
+  const keyPrefix = `${applicationPrefix(config)}drill:${id}`;
   const { timeout } = context.settings;
   const patience = { timeout, signal: context.signal };
   const asked = commands ? { ...experiment, effect: 'stop' as const } : experiment;

@@ -7,6 +7,7 @@ import { CacheOpsError } from '../../errors.js';
 import { type Masters, withMasters } from '../../keys/masters.js';
 import { toBytes } from '../../keys/names.js';
 import { hasWildcard, literalOf } from '../../keys/pattern.js';
+import { applicationPrefix } from '../../keys/prefix.js';
 import type { Figure } from '../../output/blocks.js';
 import type { PaceOptions } from '../../redis/scan/types.js';
 import { type RedisTarget, selectRedis } from '../../redis/target.js';
@@ -74,4 +75,22 @@ export const keyName = z.object({ key: z.string(), key_base64: z.optional(z.stri
 /** A key's name in a table; the empty one is seen. */
 export function keyCell(key: string): Figure {
   return { value: key, text: key === '' ? '""' : key };
+}
+
+/** What `list` finds in each of the targets, one after the other, with where it is. */
+export async function fromTargets<T extends object>(
+  context: Context,
+  flags: TargetFlags,
+  list: (masters: Masters, prefix: string) => Promise<T[]>,
+): Promise<(T & { target: string })[]> {
+  const config = await context.config();
+  const prefix = toBytes(applicationPrefix(config));
+  const found: (T & { target: string })[] = [];
+  for (const target of targetsOf(config, flags)) {
+    const some = await atTarget(context, target, whereOf(flags), (masters) =>
+      list(masters, prefix),
+    );
+    found.push(...some.map((one) => ({ ...one, target: target.name })));
+  }
+  return found;
 }

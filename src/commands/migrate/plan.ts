@@ -5,6 +5,7 @@ import { size } from '../../config/units.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError, ExitCode } from '../../errors.js';
 import { toBytes } from '../../keys/names.js';
+import { applicationPrefix } from '../../keys/prefix.js';
 import { type Bad, PROBLEMS } from '../../migration/entry.js';
 import { CHATS, KINDS, LARGEST_VALUE } from '../../migration/kinds.js';
 import { makePlan } from '../../migration/plan/make.js';
@@ -110,7 +111,7 @@ async function plan(context: Context, flags: Flags): Promise<void> {
   const largest = sizeOf(flags.maxValue);
   if (kind === 'jobs') return planOfJobs(context, flags, largest);
   const shape = shapeFor(config, kind);
-  const prefix = `${config.keys.prefix}:${config.keys.environment ?? config.environment}:`;
+  const prefix = applicationPrefix(config);
   const options = {
     kind,
     shape,

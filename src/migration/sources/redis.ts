@@ -1,6 +1,8 @@
 import { CacheOpsError } from '../../errors.js';
 import { type Master, type Masters, withMasters } from '../../keys/masters.js';
 import { fromBytes } from '../../keys/names.js';
+import { escapeGlob } from '../../keys/pattern.js';
+import { type Batch, walkKeys } from '../../keys/walk.js';
 import type { Limits } from '../../redis/channel.js';
 import { type Reply, ReplyError } from '../../redis/resp.js';
 import type { RedisTarget } from '../../redis/target.js';
@@ -17,11 +19,13 @@ export interface RedisOptions {
   limits: Omit<Limits, 'signal'>;
 }
 
-const STEP = 500;
 /** So many bytes of values are in memory at a time. */
 const PORTION = 8 * 1024 * 1024;
 
-/** The keys of another Redis, by SCAN. What it holds is read as text, with the time that it has to live. */
+/**
+ * The keys of another Redis. What it holds is read as text, with the time that it has to live. Throws
+ * `connect` where not every key was seen: what a plan does not have would be lost.
+ */
 export function redisSource(options: RedisOptions): Source {
   const { target, limits } = options;
   return {
@@ -29,78 +33,96 @@ export function redisSource(options: RedisOptions): Source {
     unit: 'key',
     again: true,
     async *read(signal) {
-      // A generator cannot live inside of a callback: the work is a queue that is one batch long.
-      const { batches, put, end, fail } = handOver<Read[]>();
-      const work = withMasters(target, { ...limits, signal }, async (masters) => {
-        let place = 1;
-        for (const node of masters.nodes)
-          for await (const reads of keysOf(masters, node, options, () => place++, signal))
-            if (!(await put(reads))) return;
-      });
-      work.then(end, fail);
-      yield* batches;
+      const { readable, writable } = new TransformStream<Read[], Read[]>();
+      const writer = writable.getWriter();
+      const work = withMasters(target, { ...limits, signal }, (masters) =>
+        readAll(masters, options, (reads) => writer.write(reads), signal),
+      ).then(
+        () => writer.close(),
+        (error) => writer.abort(error),
+      );
+      try {
+        yield* readable;
+      } finally {
+        // It ends when what it writes is not read any more.
+        await work.catch(() => {});
+      }
     },
   };
 }
 
-async function* keysOf(
+async function readAll(
   masters: Masters,
-  node: Master,
-  { prefix, kind, largest }: RedisOptions,
-  place: () => number,
+  options: RedisOptions,
+  put: (reads: Read[]) => Promise<void>,
   signal: AbortSignal,
-): AsyncGenerator<Read[]> {
-  const match = `${prefix.replace(/[\\*?[\]]/g, '\\$&')}${BEGINNINGS[kind]}*`;
-  let cursor = '0';
-  do {
-    signal.throwIfAborted();
-    const reply = await node.channel.send('SCAN', cursor, 'MATCH', match, 'COUNT', STEP);
-    if (reply instanceof ReplyError)
-      throw new CacheOpsError('connect', `${node.address}: SCAN: ${reply.message}`);
-    const [next, keys] = reply as [string, string[]];
-    cursor = next;
-    const facts = await masters.ask(
-      node,
-      keys.flatMap((key) => [
-        ['STRLEN', key],
-        ['PTTL', key],
-      ]),
-    );
-    const reads: Read[] = [];
-    let portion: Wanted[] = [];
-    let bytes = 0;
-    for (const [index, key] of keys.entries()) {
-      const [length, ttl] = [facts[index * 2] as Reply, facts[index * 2 + 1] as Reply];
-      const at = place();
-      // It has gone since SCAN named it.
-      if (ttl === -2 || length === 0) continue;
-      const said = saidByKey(fromBytes(key.slice(prefix.length)).text, kind, at);
-      if ('problem' in said) reads.push(said);
-      else if (typeof length !== 'number') reads.push(unreadable(at, length));
-      else if (length > largest)
-        reads.push({
-          place: at,
-          problem: 'too_large',
-          reason: `${length} bytes; ${largest} are the most`,
-        });
-      else {
-        portion.push({ ...said, key, place: at, ttl: typeof ttl === 'number' ? ttl : -1 });
-        bytes += length;
-        if (bytes < PORTION) continue;
-        reads.push(...(await valuesOf(masters, node, portion)));
-        portion = [];
-        bytes = 0;
-      }
+): Promise<void> {
+  const match = `${escapeGlob(options.prefix)}${BEGINNINGS[options.kind]}*`;
+  let place = 0;
+  let turn = Promise.resolve();
+  // The masters come at the same time; one batch of values is in memory.
+  const take = (batch: Batch) => {
+    const first = place + 1;
+    place += batch.keys.length + batch.unreadable.length;
+    turn = turn.then(() => readBatch(masters, batch, options, first, put));
+    return turn;
+  };
+  const seen = await walkKeys(masters, { match, facts: true, sizes: false }, take, signal);
+  signal.throwIfAborted();
+  if (seen.complete && !seen.slots_moved) return;
+  throw new CacheOpsError(
+    'connect',
+    `not every key of ${options.target.name} was seen${seen.slots_moved ? ': slots of the cluster moved' : ''}`,
+    'nothing was changed; try again',
+  );
+}
+
+async function readBatch(
+  masters: Masters,
+  { master, keys, unreadable }: Batch,
+  { prefix, kind, largest }: RedisOptions,
+  first: number,
+  put: (reads: Read[]) => Promise<void>,
+): Promise<void> {
+  const lengths = await masters.ask(
+    master,
+    keys.map(({ key }) => ['STRLEN', key]),
+  );
+  const reads: Read[] = unreadable.map((_, index) =>
+    notRead(first + keys.length + index, 'hidden by the ACL of this user'),
+  );
+  let portion: Wanted[] = [];
+  let bytes = 0;
+  for (const [index, { key, ttl_ms }] of keys.entries()) {
+    const [length, place] = [lengths[index] as Reply, first + index];
+    // It has gone since it was named.
+    if (length === 0) continue;
+    const said = saidByKey(fromBytes(key.slice(prefix.length)).text, kind, place);
+    if ('problem' in said) reads.push(said);
+    else if (typeof length !== 'number') reads.push(refusedRead(place, length));
+    else if (length > largest)
+      reads.push({
+        place,
+        problem: 'too_large',
+        reason: `${length} bytes; ${largest} are the most`,
+      });
+    else {
+      portion.push({ ...said, key, place, ttl_ms });
+      bytes += length;
+      if (bytes < PORTION) continue;
+      await put([...reads.splice(0), ...(await valuesOf(masters, master, portion))]);
+      portion = [];
+      bytes = 0;
     }
-    reads.push(...(await valuesOf(masters, node, portion)));
-    if (reads.length > 0) yield reads;
-  } while (cursor !== '0');
+  }
+  reads.push(...(await valuesOf(masters, master, portion)));
+  if (reads.length > 0) await put(reads);
 }
 
 interface Wanted extends Exclude<ReturnType<typeof saidByKey>, { problem: unknown }> {
   key: string;
   place: number;
-  ttl: number;
+  ttl_ms: number | null;
 }
 
 async function valuesOf(
@@ -112,70 +134,24 @@ async function valuesOf(
     node,
     wanted.map(({ key }) => ['GET', key]),
   );
-  return wanted.flatMap(({ key: _, ttl, ...said }, index): Read[] => {
+  return wanted.flatMap(({ key: _, ttl_ms, ...said }, index): Read[] => {
     const value = values[index] as Reply;
     if (value === null) return [];
-    if (typeof value !== 'string') return [unreadable(said.place, value)];
+    if (typeof value !== 'string') return [refusedRead(said.place, value)];
     const text = Buffer.from(value, 'latin1');
-    return [{ ...said, text, ...(ttl >= 0 && { ttl_ms: ttl }) }];
+    return [{ ...said, text, ...(ttl_ms !== null && { ttl_ms }) }];
   });
 }
 
-function unreadable(place: number, reply: Reply): Read {
+function refusedRead(place: number, reply: Reply): Read {
   const said = reply instanceof ReplyError ? reply : undefined;
-  return said?.code === 'WRONGTYPE'
-    ? { place, problem: 'wrong_type', reason: 'the key holds another type than text' }
-    : {
-        place,
-        problem: 'unsafe',
-        reason: `the key cannot be read: ${said?.message ?? 'no answer'}`,
-      };
+  if (said?.code === 'WRONGTYPE')
+    return { place, problem: 'wrong_type', reason: 'the key holds another type than text' };
+  return notRead(place, said?.message ?? 'no answer');
 }
 
-/** A queue for one batch between work that pushes and a generator that is asked. */
-function handOver<T>() {
-  let waiting: ((result: { value: T } | { error: unknown } | undefined) => void) | undefined;
-  let held: { value: T } | undefined;
-  let taken: ((goOn: boolean) => void) | undefined;
-  let ended: { error?: unknown } | undefined;
-  async function* batches(): AsyncGenerator<T> {
-    try {
-      for (;;) {
-        const next: { value: T } | { error: unknown } | undefined =
-          held ??
-          (ended
-            ? undefined
-            : await new Promise((resolve) => {
-                waiting = resolve;
-              }));
-        held = undefined;
-        if (!next || 'error' in next) break;
-        yield next.value;
-        taken?.(true);
-      }
-      if (ended && 'error' in ended) throw ended.error;
-    } finally {
-      taken?.(false);
-    }
-  }
-  const settle = (how: { error?: unknown }) => {
-    ended ??= how;
-    waiting?.(undefined);
-  };
-  return {
-    batches: batches(),
-    put(value: T): Promise<boolean> {
-      const done = new Promise<boolean>((resolve) => {
-        taken = resolve;
-      });
-      if (waiting) {
-        const deliver = waiting;
-        waiting = undefined;
-        deliver({ value });
-      } else held = { value };
-      return done;
-    },
-    end: () => settle({}),
-    fail: (error: unknown) => settle({ error }),
-  };
-}
+const notRead = (place: number, why: string): Read => ({
+  place,
+  problem: 'unsafe',
+  reason: `the key cannot be read: ${why}`,
+});
