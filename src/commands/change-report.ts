@@ -1,10 +1,10 @@
 import type { Context } from '../context.js';
-import { messageOf } from '../errors.js';
 import type { Block } from '../output/blocks.js';
 import { emit, emitLine, say } from '../output/emit.js';
 import { startProgress } from '../output/progress.js';
-import { type AuditEntry, audit } from '../state/audit.js';
+import type { AuditEntry } from '../state/audit.js';
 import { age, countText } from '../words.js';
+import { audited } from './audited.js';
 
 /** So many that were not done are shown; the journal has all. */
 const ON_TERMINAL = 20;
@@ -63,21 +63,10 @@ export async function tellChange<
         if (how === 'interrupted')
           say(context, `stopped after ${journal.position} ${noun}; go on with: ${summary.resume}`);
       } else await emit(context, summary, (all) => told.blocks(all, journal, shown));
-      if (total > 0) writeAudit(context, told.audit(summary), how);
+      if (total === 0) return;
+      const { done, ...entry } = told.audit(summary);
+      const finished = done ? 'done' : 'partly done';
+      audited(context, { ...entry, result: how === 'finished' ? finished : how });
     },
   };
-}
-
-/** The changes have been made whether or not this can be written: a full disk is said, not thrown. */
-function writeAudit(
-  context: Context,
-  { done, ...entry }: Omit<AuditEntry, 'result'> & { done: boolean },
-  how: 'finished' | 'interrupted' | 'failed',
-): void {
-  const finished = done ? 'done' : 'partly done';
-  try {
-    audit(context, { ...entry, result: how === 'finished' ? finished : how });
-  } catch (error) {
-    say(context, `the audit log has no line of this: ${messageOf(error)}`);
-  }
 }

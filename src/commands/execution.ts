@@ -10,7 +10,7 @@ import type { Block } from '../output/blocks.js';
 import { emit } from '../output/emit.js';
 import { ms, status } from '../output/format.js';
 import { type Consent, consent } from '../prompt.js';
-import { audit } from '../state/audit.js';
+import { audited } from './audited.js';
 import {
   addTarget,
   atTarget,
@@ -147,7 +147,7 @@ async function clear(context: Context, flags: ClearFlags): Promise<ClearResult> 
       executions.push({ id: one.id, state: one.state, result });
     }
     const cleared = executions.filter(({ result }) => result === 'cleared').length;
-    audit(context, {
+    audited(context, {
       action: 'execution clear',
       target: target.name,
       result: `${cleared} cleared`,

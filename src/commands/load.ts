@@ -12,8 +12,8 @@ import { emit, say } from '../output/emit.js';
 import { startProgress } from '../output/progress.js';
 import { type Consent, consent } from '../prompt.js';
 import { selectCache } from '../smoke/smoke.js';
-import { audit } from '../state/audit.js';
 import { bytesText } from '../words.js';
+import { audited } from './audited.js';
 import { remark, renderLoad } from './load/render.js';
 
 interface Flags extends Consent {
@@ -132,7 +132,7 @@ export async function load(
     });
     const judged = phases.map((phase) => ({ ...phase, missed: missed(phase) }));
     const ok = judged.every((phase) => phase.missed.length === 0);
-    audit(context, { action: 'load', target: label, result: ok ? 'passed' : 'missed' });
+    audited(context, { action: 'load', target: label, result: ok ? 'passed' : 'missed' });
     return loadResult.parse({ ...base, ok, dry_run: false, phases: judged, leftovers });
   } finally {
     progress.stop();

@@ -10,7 +10,7 @@ import { emit } from '../output/emit.js';
 import { ms } from '../output/format.js';
 import { type Consent, consent } from '../prompt.js';
 import type { RedisTarget } from '../redis/target.js';
-import { audit } from '../state/audit.js';
+import { audited } from './audited.js';
 import {
   addTarget,
   atTarget,
@@ -135,7 +135,7 @@ async function release(
     const holder = `${lock.owner ?? 'unknown'}, token ${lock.token}`;
     await consent(context, `Release ${name}, held by ${holder}?`, target.name, flags);
     const result = await releaseLock(masters, lock);
-    audit(context, { action: 'lock release', target: `${target.name} ${name}`, result });
+    audited(context, { action: 'lock release', target: `${target.name} ${name}`, result });
     return done(result);
   });
 }

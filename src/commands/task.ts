@@ -8,8 +8,8 @@ import { openPostgres, type Query, readPostgres } from '../postgres/client.js';
 import { explainPostgres } from '../postgres/explain.js';
 import { type PostgresTarget, postgresTargets } from '../postgres/target.js';
 import { type Consent, consent } from '../prompt.js';
-import { audit } from '../state/audit.js';
 import { haveTasks, listTasks, putBack, readTask } from '../tasks/read.js';
+import { audited } from './audited.js';
 import { renderList, renderRetry, renderTask } from './task/render.js';
 
 export function register(command: Command, context: Context): void {
@@ -162,7 +162,7 @@ async function retryTask(context: Context, id: string, flags: RetryFlags): Promi
   const session = openPostgres(target, { timeout: context.settings.timeout });
   try {
     const batches = await session.write((query) => putBack(query, id));
-    audit(context, {
+    audited(context, {
       action: 'task retry',
       target: `${target.name} ${id}`,
       result: `${batches.length} batches put back`,

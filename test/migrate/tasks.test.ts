@@ -40,7 +40,7 @@ describe('from a file to Redis', () => {
       5_000,
       'unchanged',
     ]);
-    expect(site.audited()).toMatchObject([{ action: 'migrate apply', result: 'finished' }]);
+    expect(site.audited()).toMatchObject([{ action: 'migrate apply', result: 'done' }]);
   });
 
   it('numbers and spaces stay as they were written', async () => {

@@ -10,7 +10,7 @@ import { count } from '../../output/format.js';
 import { startProgress } from '../../output/progress.js';
 import { openPostgres } from '../../postgres/client.js';
 import { type Consent, consent } from '../../prompt.js';
-import { audit } from '../../state/audit.js';
+import { audited } from '../audited.js';
 import { oneCacheTable } from './postgres.js';
 
 interface Flags extends Consent {
@@ -70,7 +70,7 @@ async function clean(context: Context, flags: Flags): Promise<CleanResult> {
   } finally {
     progress.stop();
     await session.close();
-    audit(context, { action: 'cache clean', target: target.name, result: `${removed} removed` });
+    audited(context, { action: 'cache clean', target: target.name, result: `${removed} removed` });
   }
 }
 

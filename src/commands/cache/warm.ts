@@ -13,7 +13,7 @@ import { emit } from '../../output/emit.js';
 import { count } from '../../output/format.js';
 import { startProgress } from '../../output/progress.js';
 import { type Consent, consent } from '../../prompt.js';
-import { audit } from '../../state/audit.js';
+import { audited } from '../audited.js';
 import { addTarget, atTarget, oneTarget, type TargetFlags, whereOf } from '../keys/targets.js';
 
 interface Flags extends TargetFlags, Consent {
@@ -92,7 +92,7 @@ async function warm(context: Context, file: string, flags: Flags): Promise<WarmR
     return warmResult.parse({ ...base, dry_run: false, stored, present: seen - stored });
   } finally {
     progress.stop();
-    audit(context, { action: 'cache warm', target: target.name, result: `${stored} stored` });
+    audited(context, { action: 'cache warm', target: target.name, result: `${stored} stored` });
   }
 }
 

@@ -20,10 +20,10 @@ import { postgresTargets } from '../../postgres/target.js';
 import { type Consent, consent } from '../../prompt.js';
 import type { JobAdder } from '../../queues/adding.js';
 import { describe } from '../../redis/target.js';
-import { audit } from '../../state/audit.js';
 import { openLines } from '../../state/lines.js';
 import { countText } from '../../words.js';
-import { outcomesOf } from './apply.js';
+import { audited } from '../audited.js';
+import { outcomesOf } from './apply-report.js';
 import { self, shapeFor, targetNamed } from './place.js';
 import { type JobsShown, renderJobs } from './render-jobs.js';
 import { sourceNamed } from './sources.js';
@@ -200,7 +200,7 @@ export async function applyOfJobs(context: Context, plan: Plan, flags: ApplyFlag
   const { created, equal, unknown } = outcomesOf(folder, plan.records);
   const counts = { created, equal, no_queue: unknown, ...sums };
   await tell(context, plan, { verb: 'apply', counts, left });
-  audit(context, {
+  audited(context, {
     action: 'migrate apply',
     target: plan.target,
     result: finished ? 'finished' : 'interrupted',
@@ -250,7 +250,7 @@ export async function rollbackOfJobs(
     reason: 'a worker has had it: left as it is',
   }));
   await tell(context, plan, { verb: 'rollback', counts, left });
-  audit(context, {
+  audited(context, {
     action: 'migrate rollback',
     target: plan.target,
     result: 'rolled back',

@@ -8,7 +8,7 @@ import { emit } from '../../output/emit.js';
 import { count } from '../../output/format.js';
 import { linesOf } from '../../state/lines.js';
 import { holderOf } from '../../state/lock.js';
-import { applyResult, outcomesOf } from './apply.js';
+import { applyResult, outcomesOf } from './apply-report.js';
 
 export function registerList(topic: Command, context: Context): void {
   topic

@@ -1,7 +1,7 @@
 import { MEANINGS, OUTCOMES, type Outcome } from '../../migration/outcome.js';
 import type { Block, Cell, Tone } from '../../output/blocks.js';
 import { count, ms, status } from '../../output/format.js';
-import type { ApplyResult, Left } from './apply.js';
+import type { ApplyResult, Left } from './apply-report.js';
 
 const TONES: Readonly<Record<Outcome, Tone>> = {
   open: 'warn',

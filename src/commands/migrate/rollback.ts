@@ -16,10 +16,10 @@ import { emit, emitLine, say } from '../../output/emit.js';
 import { count, ms } from '../../output/format.js';
 import { startProgress } from '../../output/progress.js';
 import { type Consent, consent } from '../../prompt.js';
-import { audit } from '../../state/audit.js';
 import { openLines } from '../../state/lines.js';
 import { countText } from '../../words.js';
-import { outcomesOf } from './apply.js';
+import { audited } from '../audited.js';
+import { outcomesOf } from './apply-report.js';
 import { rollbackOfJobs } from './jobs.js';
 import { atTarget, self, targetOf } from './place.js';
 import { isToFile, removeFile } from './to-file.js';
@@ -158,7 +158,7 @@ async function rollback(context: Context, id: string, flags: Flags): Promise<voi
 
 function writeAudit(context: Context, plan: Plan, { counts, state }: RollbackResult): void {
   const detail = { plan: plan.id, kind: plan.kind, ...counts };
-  audit(context, { action: 'migrate rollback', target: plan.target, result: state, detail });
+  audited(context, { action: 'migrate rollback', target: plan.target, result: state, detail });
 }
 
 function renderRollback({ result, shown }: { result: RollbackResult; shown: Left[] }): Block[] {

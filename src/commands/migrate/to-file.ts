@@ -6,8 +6,8 @@ import { type BackTo, isAsPlanned, writeBack } from '../../migration/back.js';
 import { type Plan, planFolder, storePlan } from '../../migration/plan/store.js';
 import { emit } from '../../output/emit.js';
 import { type Consent, consent } from '../../prompt.js';
-import { audit } from '../../state/audit.js';
 import { countText } from '../../words.js';
+import { audited } from '../audited.js';
 
 /** Back to memory: the path of the file that `--to` names; undefined where it names a Redis. */
 export function fileNamed({ cwd }: Context, text: string): string | undefined {
@@ -44,7 +44,7 @@ export async function applyToFile(
   const ended_at = new Date(context.now()).toISOString();
   storePlan(context.state, { ...plan, state: 'applied', ended_at });
   const detail = { plan: plan.id, kind: plan.kind, entries: plan.entries };
-  audit(context, { action: 'migrate apply', target: plan.address, result: 'finished', detail });
+  audited(context, { action: 'migrate apply', target: plan.address, result: 'finished', detail });
   await tell(context, plan, written ? 'are in the file' : 'were in the file already', { written });
   if (plan.bad > 0) context.exitCode = ExitCode.partial;
 }
@@ -75,7 +75,7 @@ export async function removeFile(
   rmSync(plan.address);
   storePlan(context.state, { ...plan, state: 'rolled back' });
   const detail = { plan: plan.id, kind: plan.kind };
-  audit(context, { action: 'migrate rollback', target: plan.address, result: 'done', detail });
+  audited(context, { action: 'migrate rollback', target: plan.address, result: 'done', detail });
   await tell(context, plan, 'are gone with the file', { removed: true });
 }
 

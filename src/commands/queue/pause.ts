@@ -7,7 +7,7 @@ import { emit } from '../../output/emit.js';
 import { status } from '../../output/format.js';
 import { type Consent, consent } from '../../prompt.js';
 import { queueRef } from '../../queues/bulk/store.js';
-import { audit } from '../../state/audit.js';
+import { audited } from '../audited.js';
 import { withEstate } from './estate.js';
 import { placesFor } from './places.js';
 
@@ -85,7 +85,7 @@ export async function setPaused(
     const result = await engine.setPaused(ref, paused);
     if (result === 'done') {
       const target = `${ref.source} ${ref.scope}:${ref.queue}`;
-      audit(context, { action: `queue ${verb}`, target, result });
+      audited(context, { action: `queue ${verb}`, target, result });
     }
     return pauseResult.parse({ ...ref, paused, result });
   });
