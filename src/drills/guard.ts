@@ -24,6 +24,7 @@ export interface Scene {
 /** How long an order may stay without an answer before the watchdog is taken for dead. */
 const ANSWER_LIMIT = 100_000;
 const ARM_LIMIT = 10_000;
+const LAST_WORDS = 500;
 
 export type Restored = Extract<Notice, { type: 'restored' | 'not_restored' }>;
 
@@ -47,7 +48,9 @@ export class Guard {
       (notice) => this.#tell(notice),
       () => this.#lose(),
     );
-    child.stdin.on('error', () => this.#lose());
+    // Its last words may still be unread, after a stop of this process above all: the end of its output tells
+    // that it is gone, unless a child of its own holds that open.
+    child.stdin.on('error', () => void sleep(LAST_WORDS).then(() => this.#lose()));
     child.once('error', () => this.#lose());
     this.#beat = setInterval(() => this.#send({ type: 'beat' }), BEAT_EVERY);
   }
