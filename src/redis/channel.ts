@@ -77,7 +77,14 @@ export class Channel {
         this.#fail(error as Error);
       }
     });
-    socket.on('error', (error) => this.#fail(error));
+    // A server that ends closes or resets, as it happens to have read what was sent: both are one thing.
+    socket.on('error', (error) =>
+      this.#fail(
+        /^(ECONNRESET|EPIPE)$/.test(codeOf(error) ?? '')
+          ? new ClosedError('the other side reset the connection', { cause: error })
+          : error,
+      ),
+    );
     socket.on('close', () => this.#fail(new ClosedError('the other side closed the connection')));
   }
 

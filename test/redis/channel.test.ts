@@ -31,6 +31,17 @@ describe('a raw connection', () => {
     channel.close();
   });
 
+  it('takes a reset for what a close is: the server has gone', async () => {
+    const impostor = await impostorForTest((socket) =>
+      socket.once('data', () => {
+        socket.write('+PONG\r\n');
+        socket.once('data', () => socket.resetAndDestroy());
+      }),
+    );
+    const channel = await openChannel(access(impostor.port), { timeout: 5_000 });
+    await expect(channel.send('PING')).rejects.toThrow(ClosedError);
+  });
+
   it('says why the server hung up, where the server has said it', async () => {
     const impostor = await impostorForTest((socket) =>
       socket.once('data', () => {

@@ -53,7 +53,7 @@ export class Lane {
   }
 }
 
-/** What a broken connection (ECONNRESET as well as a close) or a refusing server says, for the operator. */
+/** What a broken connection or a refusing server says, for the operator. */
 function inWords(name: string, error: Error): Error {
   if (error instanceof CacheOpsError || error instanceof ProtocolError) return error;
   const refused = error instanceof ReplyError && /^(OOM|NOPERM)/.test(error.message);
