@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { part } from './values.js';
 
 const filled = (description: string) => z.string().check(z.minLength(1), z.describe(description));
 
@@ -57,7 +58,8 @@ const ways = () => ({
 });
 type Ways = ReturnType<typeof ways>;
 
-function build() {
+/** The ways a drill may get at a target. */
+export const control = part(() => {
   const known = ways();
   const optional = Object.fromEntries(
     Object.entries(known).map(([name, way]) => [name, z.optional(way)]),
@@ -71,13 +73,5 @@ function build() {
       'how a drill stops and starts it; variables are left to the shell, so no secret is stored',
     ),
   );
-}
-
-let built: ReturnType<typeof build> | undefined;
-
-/** The ways a drill may get at a target. Made when it is asked for: it costs three ms of every start. */
-export function control() {
-  built ??= build();
-  return built;
-}
-export type ControlConfig = z.infer<ReturnType<typeof control>>;
+});
+export type ControlConfig = z.infer<typeof control>;

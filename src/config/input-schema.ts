@@ -43,7 +43,8 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
     );
     replace(jsonSchema, entry);
   }
-  if (zodSchema === control()) Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
+  if (zodSchema === control._zod.innerType)
+    Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
   if (zodSchema === redis || zodSchema === postgres) {
     replace(jsonSchema, {
       anyOf: [{ type: 'string', description: 'its URL' }, REFERENCED, { ...jsonSchema }],

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { name, text, urlText } from './values.js';
+import { name, part, text, urlText } from './values.js';
 
 const pointer = (description: string) =>
   z.optional(
@@ -42,7 +42,8 @@ const source = () =>
     ),
   });
 
-function build() {
+/** Where the state is that is moved, and what its entries look like. */
+export const migration = part(() => {
   const shape = mapping();
   return z.strictObject({
     tasks: z.optional(shape),
@@ -50,12 +51,4 @@ function build() {
     jobs: z.optional(shape),
     sources: z._default(z.record(name, source()), {}),
   });
-}
-
-let built: ReturnType<typeof build> | undefined;
-
-/** Where the state is that is moved, and what its entries look like. Made when it is asked for, as `control` is. */
-export function migration() {
-  built ??= build();
-  return built;
-}
+});

@@ -2,6 +2,17 @@
 import * as z from 'zod/mini';
 import { duration, size } from './units.js';
 
+/**
+ * A part that most files leave out: its schema is made where one is first read, as making all of them
+ * costs every start ten milliseconds. `optional` looks into its inner schema for a default (zod 4.6),
+ * which would make it at once; no part has one.
+ */
+export function part<T extends z.core.$ZodType>(make: () => T): z.ZodMiniLazy<T> {
+  const schema = z.lazy(make);
+  schema._zod.optin = undefined;
+  return schema;
+}
+
 export const whole = () => z.int().check(z.nonnegative());
 export const filled = () => z.string().check(z.minLength(1));
 export const text = (description: string) => z.string().check(z.describe(description));

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finding, type Status, worst } from '../health/finding.js';
+import { monotonic } from '../monotonic.js';
 import type { Advice } from '../redis/advice/advice.js';
 import { cgroupLimit } from '../redis/cgroup.js';
 import type { Channel, Limits } from '../redis/channel.js';
@@ -59,7 +60,7 @@ async function look(
 ): Promise<{ figures: ServerFigures; unwritable: string | null }> {
   const first = await read(channel);
   const began = now();
-  const clock = performance.now();
+  const clock = monotonic();
   const kept = keep(state, target, label(endpoint), first, began);
   const { capacity, roles } = target.config;
   const { info } = first;
@@ -97,7 +98,7 @@ async function look(
   if (sample > 0) {
     await sleep(sample, undefined, signal ? { signal } : {});
     const second = await read(channel);
-    const over = performance.now() - clock;
+    const over = monotonic() - clock;
     figures.rate = rateOf(first, second, { at: began + over, over }, memory.limit_bytes);
   }
   return { figures, unwritable: kept.unwritable };

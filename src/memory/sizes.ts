@@ -1,3 +1,4 @@
+import { monotonic } from '../monotonic.js';
 import type { Channel } from '../redis/channel.js';
 import { ReplyError } from '../redis/resp.js';
 
@@ -37,7 +38,7 @@ export async function sampleSizes(
   signal: AbortSignal | undefined,
 ): Promise<Sizes> {
   const sizes: Sizes = { ...NO_SIZES };
-  const deadline = performance.now() + budget.ms;
+  const deadline = monotonic() + budget.ms;
   const seen = new Set<string>();
   let cursor = '0';
   do {
@@ -57,7 +58,7 @@ export async function sampleSizes(
       // A key that has gone in the meantime answers null.
       if (typeof reply === 'number') add(sizes, reply);
     }
-    if (seen.size >= budget.keys || performance.now() > deadline) break;
+    if (seen.size >= budget.keys || monotonic() > deadline) break;
   } while (cursor !== '0');
   return { ...sizes, complete: cursor === '0' && seen.size < budget.keys };
 }

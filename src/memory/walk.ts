@@ -1,3 +1,4 @@
+import { monotonic } from '../monotonic.js';
 import { cutBytes, shown } from '../redis/bytes.js';
 import type { Channel } from '../redis/channel.js';
 import { type Element, elementsOf, type Reading } from './elements.js';
@@ -27,14 +28,14 @@ export async function walk(
   signal: AbortSignal | undefined,
 ): Promise<{ walk: WalkResult; pieces: Piece[] }> {
   const most = elements === 0 ? Number.POSITIVE_INFINITY : elements;
-  const deadline = performance.now() + ms;
+  const deadline = monotonic() + ms;
   const tally = new Tally(top);
   let stopped: WalkResult['stopped'] = null;
   for await (const page of elementsOf(channel, type, { ...reading, most })) {
     signal?.throwIfAborted();
     for (const each of page.slice(0, most - tally.elements)) tally.add(each);
     if (tally.elements >= most) stopped = tally.elements < reading.elements ? 'elements' : null;
-    else if (performance.now() > deadline) stopped = 'time';
+    else if (monotonic() > deadline) stopped = 'time';
     else if (tally.bytes > MOST_BYTES) stopped = 'bytes';
     if (stopped !== null || tally.elements >= most) break;
   }

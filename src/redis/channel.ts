@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { isIP, type Socket } from 'node:net';
-import { performance } from 'node:perf_hooks';
 import { codeOf, messageOf } from '../errors.js';
+import { monotonic } from '../monotonic.js';
 import { authenticate, pingOnce } from './greet.js';
 import { demand, encode, type Reply, ReplyError, ReplyParser } from './resp.js';
 import {
@@ -178,23 +178,23 @@ export async function openChannel(
 ): Promise<Channel> {
   const { endpoint } = access;
   const timings: Timings = {};
-  const began = performance.now();
+  const began = monotonic();
   let socket: Socket | undefined;
   let stage: Stage = 'dns';
   // Every open connection listens on the one signal; Node warns of a leak at eleven.
   if (signal) setMaxListeners(0, signal);
   const limit = () =>
     stage === 'auth' || stage === 'ping' ? timeout : Math.min(timeout, CONNECT_LIMIT);
-  const left = () => Math.max(began + limit() - performance.now(), 1);
+  const left = () => Math.max(began + limit() - monotonic(), 1);
   const bounded = <T>(work: () => Promise<T>): Promise<T> => {
     signal?.throwIfAborted();
     return unlessAborted(signal, within(left(), work(), { said: limit() }));
   };
   const step = async <T>(name: Stage, work: () => Promise<T>): Promise<T> => {
     stage = name;
-    const start = performance.now();
+    const start = monotonic();
     const result = await bounded(work);
-    timings[name] = performance.now() - start;
+    timings[name] = monotonic() - start;
     return result;
   };
   try {

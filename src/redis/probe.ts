@@ -1,4 +1,4 @@
-import { performance } from 'node:perf_hooks';
+import { monotonic } from '../monotonic.js';
 import type { Advice } from './advice/advice.js';
 import { explain } from './advice/explain.js';
 import {
@@ -116,9 +116,9 @@ async function probeOne(subject: Subject, count: number, limits: Limits): Promis
   try {
     channel = await openChannel(access, limits);
     for (let sent = 0; sent < count; sent += 1) {
-      const start = performance.now();
+      const start = monotonic();
       await pingOnce(channel);
-      times.push(performance.now() - start);
+      times.push(monotonic() - start);
     }
     const { role, problem } = await check(channel);
     return {

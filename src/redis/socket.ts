@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP, type Socket, type TcpNetConnectOpts, connect as tcp } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Endpoint } from './target.js';
@@ -20,6 +19,8 @@ export type Address = { address: string; family: number };
 
 /** All addresses of a host in the order that the system's resolver prefers, as other clients see them. */
 export async function resolveHost(host: string): Promise<Address[]> {
+  // Most targets of a start are addresses, and loading it takes a millisecond.
+  const { lookup } = await import('node:dns/promises');
   return await lookup(host, { all: true, verbatim: true });
 }
 
