@@ -164,12 +164,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
     changes: 0,
     needsApplications: false,
     witnesses: [releaseCanary, callCrash],
-    words: words(
-      'Kill the worker',
-      'killing the worker',
-      'the worker is killed',
-      'starting the worker again',
-    ),
+    words: words('Kill', 'kill -9', 'the worker is killed', 'starting the worker again'),
     limits: {
       ...REDIS.limits,
       hold: 1_000,

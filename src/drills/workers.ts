@@ -53,7 +53,7 @@ export async function prepareWorker(
     target: { name },
     access: undefined,
     master: undefined,
-    address: `worker ${name}`,
+    address: `worker:${name}`,
     fault: { ...place, target: name, config: { file: config.file ?? null, cwd }, way },
     ping: async () => {
       if ('alive' in way.victim) await sleep(SLOW_LOOK);
