@@ -1,4 +1,5 @@
 import type { TaskTaker } from '../applications/tasks.js';
+import type { Config } from '../config/load.js';
 import type { PostgresTarget } from '../postgres/target.js';
 
 /** A worker as a drill sees it. */
@@ -11,6 +12,8 @@ export interface Worker {
 
 /** The split task by which a drill sees what workers do. */
 export interface Work {
+  /** Where its jobs are looked for. */
+  config: Config;
   /** Where its tables are. */
   postgres: PostgresTarget;
   /** Who starts it, and is asked about it; undefined where one that is under way is watched. */

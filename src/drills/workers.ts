@@ -60,7 +60,16 @@ export async function prepareWorker(
       return worker.alive();
     },
     persistence: `checkpoints in ${postgres.name}`,
-    work: { postgres, taker, task, workers: [worker], all: way.all, maxDegrade, maxRecover },
+    work: {
+      config,
+      postgres,
+      taker,
+      task,
+      workers: [worker],
+      all: way.all,
+      maxDegrade,
+      maxRecover,
+    },
   };
 }
 
@@ -86,7 +95,7 @@ export async function workOn(
     }),
   );
   const { maxDegrade, maxRecover } = limits;
-  return { postgres, taker, task: undefined, workers, all: false, maxDegrade, maxRecover };
+  return { config, postgres, taker, task: undefined, workers, all: false, maxDegrade, maxRecover };
 }
 
 /** The worker of that name; the only one without. */

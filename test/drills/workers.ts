@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -38,6 +38,10 @@ export interface WorkersOptions {
   yaml?: string[];
   postgresControl?: boolean;
   withWorkers?: boolean;
+  /** Lets a supervisor start worker-1 again whenever it ends. */
+  supervised?: boolean;
+  /** The application is in memory mode from the beginning. */
+  degraded?: boolean;
   itemMs?: number;
 }
 
@@ -57,8 +61,8 @@ let count = 0;
  */
 export async function startWorkers(servers: Servers, options: WorkersOptions = {}) {
   const { redis, postgres } = servers;
-  const { workers = 2, faulty, control, standIns, yaml = [], itemMs = 60 } = options;
-  const { withWorkers = true, postgresControl = false } = options;
+  const { workers = 2, faulty, control, standIns, yaml = [], itemMs = 150 } = options;
+  const { withWorkers = true, postgresControl = false, supervised = false } = options;
   count += 1;
   const name = `workers_${process.pid}_${count}`;
   const folder = mkdtempSync(join(tmpdir(), 'cache-ops-workers-'));
@@ -69,16 +73,23 @@ export async function startWorkers(servers: Servers, options: WorkersOptions = {
     DATABASE_URL: url,
     CACHE_TYPE: 'redis',
     QUEUE_TYPE: 'redis',
-    BATCH_LEASE_MS: '1000',
+    BATCH_LEASE_MS: '2000',
     REDIS_PREFIX: name,
     INSTANCE_ID: instance,
   });
   const front = await startService(
-    settingsFrom({ ...environment('front'), WORKER_CONCURRENCY: '0' }, { instance: 'front' }),
+    settingsFrom(
+      {
+        ...environment('front'),
+        WORKER_CONCURRENCY: '0',
+        ...(options.degraded && { CACHE_TYPE: 'memory' }),
+      },
+      { instance: 'front' },
+    ),
   );
   const places: Place[] = [];
   for (let n = 1; n <= workers; n += 1)
-    places.push(await startOne(folder, `worker-${n}`, environment));
+    places.push(await startOne(folder, `worker-${n}`, environment, supervised && n === 1));
   if (faulty) {
     // The tables are made with the first task.
     await fetch(`${front.url}/api/screening`, {
@@ -102,6 +113,7 @@ export async function startWorkers(servers: Servers, options: WorkersOptions = {
     join(folder, 'cache-ops.yaml'),
     [
       `redis: { main: { url: "redis://127.0.0.1:${redis.port}" } }`,
+      'queues: [{ engine: bullmq, redis: main }]',
       `postgres: { jobs: { url: "${url}"${postgresControl ? `, control: ${own}` : ''} } }`,
       'applications:',
       '  front:',
@@ -132,12 +144,26 @@ export async function startWorkers(servers: Servers, options: WorkersOptions = {
     folder,
     front,
     places,
+    /** The kind of its tasks, which is the name of their queue. */
+    kind: name.replaceAll('_', '-'),
     run: (argv: string[], overrides: Overrides = {}): Promise<Outcome> =>
       runCli(argv, { env, cwd: folder, ...overrides }),
     spawn: (argv: string[]) => spawnCli(argv, { env, cwd: folder }),
     query: <Row>(text: string, values: unknown[] = []) => query<Row>(url, text, values),
+    /** Starts a task as a drill does; returns its id. */
+    async startTask(): Promise<string> {
+      const items = Array.from({ length: 80 }, (_, paper) => ({ paper, takes_ms: itemMs }));
+      const response = await fetch(`${front.url}/api/screening`, {
+        method: 'POST',
+        headers: { 'x-user-id': 'cache-ops-drill', 'content-type': 'application/json' },
+        body: JSON.stringify({ kind: name.replaceAll('_', '-'), batch_size: 40, items }),
+      });
+      return ((await response.json()) as { task: string }).task;
+    },
     /** The number of the process that is worker n now; 0 when there is none. */
     pid: (n: number) => runningPid(places[n - 1] as Place),
+    read: (file: string) => readFileSync(join(folder, file), 'utf8'),
+    /** What the stand-ins were called with. */
     calls: () => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n'),
     async open(): Promise<{ phase: string; state: string }[]> {
       const { stdout } = await runCli(['drill', 'status', '--json'], { env, cwd: folder });
@@ -150,6 +176,10 @@ export async function startWorkers(servers: Servers, options: WorkersOptions = {
     },
     async stop(): Promise<void> {
       await front.close();
+      // A supervisor ends when there is nothing to start.
+      places.forEach((_, at) => {
+        rmSync(join(folder, `worker-${at + 1}.sh`), { force: true });
+      });
       for (const place of places) {
         const pid = runningPid(place);
         if (pid > 0) process.kill(pid, 'SIGKILL');
@@ -166,6 +196,7 @@ async function startOne(
   folder: string,
   name: string,
   environment: (name: string) => Record<string, string>,
+  supervised: boolean,
 ): Promise<Place> {
   const pidFile = join(folder, `${name}.pid`);
   const script = join(folder, `${name}.sh`);
@@ -179,7 +210,10 @@ async function startOne(
     ].join('\n'),
   );
   const start = `sh ${script}`;
-  spawn('sh', [script], { cwd: folder, detached: true, stdio: 'ignore' }).unref();
+  const command = supervised
+    ? `while [ -f ${script} ]; do ${start}; sleep 0.5; done`
+    : `exec ${start}`;
+  spawn('sh', ['-c', command], { cwd: folder, detached: true, stdio: 'ignore' }).unref();
   await until(
     async () =>
       (await fetch(`http://127.0.0.1:${port}/api/health`).catch(() => undefined))?.ok === true,

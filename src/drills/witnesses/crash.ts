@@ -30,6 +30,7 @@ export const callCrash: CallWitness = async ({ work }, { timeout }) => {
       tell(
         `${worker.name} is at item ${item} of batch ${moment.batch}, its checkpoint is ${moment.index}`,
       );
+      await task.noteJobs();
       const seen = new Crash(moment, item);
       crash = seen;
       follower = (async () => {

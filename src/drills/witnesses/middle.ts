@@ -7,12 +7,18 @@ import type { Worker } from '../work.js';
 /** Milliseconds between two looks. */
 const LOOK = 25;
 
-/** How a batch gets on: since when it is at its checkpoint, and what the step to it took. */
+/** How a batch gets on: since when it is at its checkpoint, how many were seen, and what the step to it took. */
 interface Pace {
   index: number;
   since: number;
+  seen: number;
   step?: { items: number; ms: number };
 }
+
+/** Of the way to the next checkpoint. */
+const HALF = 0.5;
+/** So many checkpoints gone by without such a moment: looks are slow, and any other moment will do. */
+const ENOUGH = 2;
 
 /**
  * Waits until a worker is half-way between two checkpoints of a batch: the items since the last one are
@@ -38,7 +44,8 @@ export async function awaitMiddle(
       const pace = paceOf(paces.get(moment.batch), moment.index);
       paces.set(moment.batch, pace);
       const share = pace.step ? (performance.now() - pace.since) / pace.step.ms : 0;
-      if (pace.step && share >= 0.5 && moment.index < moment.items) {
+      const fits = share >= HALF || pace.seen >= ENOUGH;
+      if (pace.step && fits && moment.index < moment.items) {
         const ahead = Math.floor(pace.step.items * Math.min(share, 0.99));
         return { moment, item: moment.index + ahead };
       }
@@ -54,7 +61,8 @@ export async function awaitMiddle(
 
 function paceOf(before: Pace | undefined, index: number): Pace {
   const now = performance.now();
-  if (!before || index < before.index) return { index, since: now };
+  if (!before || index < before.index) return { index, since: now, seen: 0 };
   if (index === before.index) return before;
-  return { index, since: now, step: { items: index - before.index, ms: now - before.since } };
+  const step = { items: index - before.index, ms: now - before.since };
+  return { index, since: now, seen: before.seen + 1, step };
 }

@@ -5,6 +5,7 @@ import { type Proof, proveTask } from '../../tasks/proof.js';
 import { haveTasks } from '../../tasks/read.js';
 import { eventually } from '../eventually.js';
 import type { Work } from '../work.js';
+import { jobsOf, removeJobs } from './own-jobs.js';
 import type { Testimony } from './witness.js';
 
 /** What is left of the task of a drill that was killed ends by itself; its rows may go after this, in seconds. */
@@ -17,6 +18,8 @@ export class DrillTask {
   /** Empty until it has begun. */
   id = '';
   #isOwn = false;
+  #kind = '';
+  readonly #jobs = new Set<string>();
 
   constructor(
     private readonly work: Work,
@@ -71,12 +74,23 @@ export class DrillTask {
     };
   }
 
-  /** Takes its own rows away. Workers that are still at it find that their batch is gone. Never throws. */
+  /** Notes its jobs: whoever takes a batch up brings it round by another one. */
+  async noteJobs(): Promise<void> {
+    for (const { kind, id } of await this.session.read((query) => jobsOf(query, this.id))) {
+      this.#kind = kind;
+      this.#jobs.add(id);
+    }
+  }
+
+  /** Takes its own rows and jobs away. Workers that are still at it find that their batch is gone. Never throws. */
   async remove(): Promise<void> {
     if (!this.#isOwn) return;
-    await this.session
+    const { session, timeout, work } = this;
+    await this.noteJobs().catch(() => {});
+    await session
       .writeOne('DELETE FROM asl_schema.asl_screening_tasks WHERE id = $1', [this.id])
       .catch(() => {});
+    await removeJobs(work.config, this.#kind, [...this.#jobs], { timeout }).catch(() => {});
   }
 
   #prove(): Promise<Proof | undefined> {

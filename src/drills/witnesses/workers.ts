@@ -41,6 +41,7 @@ export const callWorkers: CallWitness = async ({ work }, { timeout }) => {
       const found = await eventually(look, { limit, every: LOOK, signal });
       if (!found)
         throw new Error(`no worker has come to a checkpoint of task ${id} within ${limit} ms`);
+      await task.noteJobs();
       tell(`${found.name} is at a batch of task ${id}, its checkpoint is ${found.batch.index}`);
       watching = (async () => {
         while (!over) {
