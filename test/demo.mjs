@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { alertDemo } from './demo/alert.mjs';
 import { migrationDemo } from './demo/migration.mjs';
+import { workerCrashDemo } from './demo/worker-crash.mjs';
 
 /** Command lines, in order, some with the exit code that is right for them; and what takes more than one. */
 const STEPS = [
@@ -17,6 +18,7 @@ const STEPS = [
   'drill redis-down --yes --sandbox',
   'drill redis-hang --hold 2s --yes --sandbox',
   'drill redis-latency --delay 200ms --hold 2s --yes --sandbox',
+  workerCrashDemo,
   'queue ls --sandbox',
   'queue jobs --state failed --limit 5 --sandbox',
   'queue retry --error /ETIMEDOUT/ --dry-run --sandbox',

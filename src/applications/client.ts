@@ -96,7 +96,7 @@ export function route(
   return [method, new URL(path.replaceAll('{key}', encodeURIComponent(key)), health).href];
 }
 
-async function request(
+export async function request(
   { headers }: ApplicationConfig,
   method: string,
   url: string,
@@ -135,7 +135,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** The value at a JSON pointer (RFC 6901); undefined when there is none, or the text is not JSON. */
-function atPointer(text: string, pointer: string): unknown {
+export function atPointer(text: string, pointer: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -35,6 +35,8 @@ async function namesOf({ state }: Context, config: Config, kind: LiveKind): Prom
     }));
   if (kind === 'postgres')
     return Object.keys(config.postgres).map((value) => ({ value, about: 'Postgres' }));
+  if (kind === 'workers')
+    return Object.keys(config.workers).map((value) => ({ value, about: 'worker' }));
   return Object.entries(config.applications).map(([value, { health }]) => ({
     value,
     about: `application at ${new URL(health).host}`,

@@ -3,7 +3,7 @@ import type { Context } from '../context.js';
 import { COMMANDS } from '../program.js';
 
 /** Kinds of names that only the configuration or the servers know. */
-export type LiveKind = 'redis' | 'postgres' | 'applications' | 'queues';
+export type LiveKind = 'redis' | 'postgres' | 'applications' | 'workers' | 'queues';
 
 export interface Candidate {
   value: string;
@@ -150,6 +150,7 @@ const LIVE: Record<string, LiveKind> = {
   app: 'applications',
   application: 'applications',
   queue: 'queues',
+  worker: 'workers',
 };
 
 function valuesOf(taker: Option | Argument): Wanted {

@@ -7,26 +7,8 @@ const filled = (description: string) => z.string().check(z.minLength(1), z.descr
 const name = (description: string) =>
   z.string().check(z.regex(/^[\w][\w.@:-]*$/, 'expected a name'), z.describe(description));
 
-const ways = () => ({
-  process: z.strictObject({
-    pidFile: z.optional(
-      z.string().check(z.describe('checked against the pid that the server reports')),
-    ),
-    start: filled('shell command that starts it again'),
-  }),
-  command: z
-    .strictObject({
-      stop: filled('shell command that stops it'),
-      start: filled('shell command that starts it again'),
-      pause: z.optional(filled('shell command that lets it hang')),
-      resume: z.optional(filled('shell command that lets it go on')),
-    })
-    .check(
-      z.refine(({ pause, resume }) => !pause === !resume, {
-        error: 'expected both pause and resume, or neither',
-        path: ['resume'],
-      }),
-    ),
+/** What an orchestrator has, it has for a server as for a worker. */
+const orchestrated = () => ({
   docker: z.strictObject({ container: name('name of the container') }),
   compose: z.strictObject({
     service: name('name of the service'),
@@ -47,6 +29,29 @@ const ways = () => ({
       ),
     context: z.optional(filled('context of kubectl')),
   }),
+});
+
+const ways = () => ({
+  process: z.strictObject({
+    pidFile: z.optional(
+      z.string().check(z.describe('checked against the pid that the server reports')),
+    ),
+    start: filled('shell command that starts it again'),
+  }),
+  command: z
+    .strictObject({
+      stop: filled('shell command that stops it'),
+      start: filled('shell command that starts it again'),
+      pause: z.optional(filled('shell command that lets it hang')),
+      resume: z.optional(filled('shell command that lets it go on')),
+    })
+    .check(
+      z.refine(({ pause, resume }) => !pause === !resume, {
+        error: 'expected both pause and resume, or neither',
+        path: ['resume'],
+      }),
+    ),
+  ...orchestrated(),
   ssh: z.strictObject({
     host: name('host, or user@host, as ssh takes it'),
     stop: filled('shell command on that host that stops it'),
@@ -56,22 +61,66 @@ const ways = () => ({
     .literal(true)
     .check(z.describe('nothing but its own connection: CONFIG SET, ACL, CLIENT PAUSE and KILL')),
 });
-type Ways = ReturnType<typeof ways>;
 
-/** The ways a drill may get at a target. */
-export const control = part(() => {
-  const known = ways();
+const restart = () =>
+  z.optional(filled('shell command that starts it again; a supervisor does where it is left out'));
+
+const workerWays = () => ({
+  process: z
+    .strictObject({
+      pidFile: z.optional(filled('file that begins with its pid; relative to this one')),
+      port: z.optional(
+        z.int().check(z.minimum(1), z.maximum(65_535), z.describe('port that it listens on')),
+      ),
+      start: restart(),
+    })
+    .check(
+      z.refine(({ pidFile, port }) => (pidFile === undefined) !== (port === undefined), {
+        error: 'expected either pidFile or port, to find the process',
+        path: ['pidFile'],
+      }),
+    ),
+  command: z.strictObject({
+    kill: filled('shell command that kills it at once, as kill -9 does'),
+    alive: filled('shell command that ends with 0 while it is there'),
+    start: restart(),
+  }),
+  ...orchestrated(),
+  ssh: z.strictObject({
+    host: name('host, or user@host, as ssh takes it'),
+    kill: filled('shell command on that host that kills it at once'),
+    alive: filled('shell command on that host that ends with 0 while it is there'),
+    start: restart(),
+  }),
+});
+
+type Ways = Record<string, z.ZodMiniType>;
+
+/** Exactly one of `known`. */
+function oneOf<W extends Ways>(known: W, description: string) {
   const optional = Object.fromEntries(
     Object.entries(known).map(([name, way]) => [name, z.optional(way)]),
-  ) as { [K in keyof Ways]: z.ZodMiniOptional<Ways[K]> };
+  ) as { [K in keyof W]: z.ZodMiniOptional<W[K]> };
   return z.strictObject(optional).check(
     z.refine(
       (given) => Object.keys(given).length === 1,
       `expected exactly one way: ${Object.keys(known).join(', ')}`,
     ),
-    z.describe(
-      'how a drill stops and starts it; variables are left to the shell, so no secret is stored',
-    ),
+    z.describe(description),
   );
-});
+}
+
+/** The ways a drill may get at a target. */
+export const control = part(() =>
+  oneOf(
+    ways(),
+    'how a drill stops and starts it; variables are left to the shell, so no secret is stored',
+  ),
+);
 export type ControlConfig = z.infer<typeof control>;
+
+/** The ways a drill may get at a worker. */
+export const workerControl = part(() =>
+  oneOf(workerWays(), 'how a drill kills it and sees that it is back; variables as for a server'),
+);
+export type WorkerControl = z.infer<typeof workerControl>;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { ruleSchema } from './alert-rules.js';
-import { control } from './control.js';
+import { control, workerControl } from './control.js';
 import { configSchema, postgres, redis, redisFields, ruleEntry, sinkEntry } from './schema.js';
 import { sinkSchema } from './sinks.js';
 
@@ -43,7 +43,7 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
     );
     replace(jsonSchema, entry);
   }
-  if (zodSchema === control._zod.innerType)
+  if (zodSchema === control._zod.innerType || zodSchema === workerControl._zod.innerType)
     Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
   if (zodSchema === redis || zodSchema === postgres) {
     replace(jsonSchema, {

@@ -4,6 +4,7 @@ import { parseKeyPattern } from './key-pattern.js';
 import { migration } from './migration.js';
 import { nearest } from './nearest.js';
 import { durationText, filled, name, part, sizeText, text, urlText, whole } from './values.js';
+import { tasksOf, workerOf } from './workers.js';
 
 const hostPort = z
   .string()
@@ -145,6 +146,7 @@ const application = part(() =>
         })
         .check(z.describe('a route that writes to and one that reads from the cache')),
     ),
+    tasks: z.optional(tasksOf),
   }),
 );
 
@@ -220,6 +222,10 @@ export const configSchema = z
     ),
     queues: z._default(z.array(queue), []),
     applications: z._default(z.record(name, application), {}),
+    workers: z._default(
+      part(() => z.record(name, workerOf)),
+      {},
+    ),
     keys: z._default(
       z.strictObject({
         prefix: z._default(text('beginning of every key'), 'cache-ops'),
@@ -241,16 +247,21 @@ export const configSchema = z
   })
   .check(z.superRefine(checkReferences, { when: isMapping }));
 
-/** Queues and applications name a Redis or a Postgres: it must be there. Values may be of wrong types. */
+/** What is named by queues, applications and workers must be there. Values may be of wrong types. */
 function checkReferences(config: Loose, issue: z.core.$RefinementCtx): void {
-  const refer = (kind: 'redis' | 'postgres', target: unknown, path: (string | number)[]) => {
+  const refer = (
+    kind: 'redis' | 'postgres' | 'applications',
+    target: unknown,
+    path: (string | number)[],
+  ) => {
     if (typeof target !== 'string' || !isMapping({ value: config[kind] })) return;
     const known = Object.keys(config[kind] ?? {});
     if (known.includes(target)) return;
     // A URL in the place of a name may hold a password.
+    const what = kind === 'applications' ? 'application' : kind;
     const message = target.includes('://')
-      ? `expected the name of a ${kind}, found a URL`
-      : `no ${kind} is named "${target}" (${nearest(target, known)})`;
+      ? `expected the name of a ${what}, found a URL`
+      : `no ${what} is named "${target}" (${nearest(target, known)})`;
     issue.addIssue({ code: 'custom', path, message });
   };
   Object.entries(config.queues ?? {}).forEach(([index, entry]) => {
@@ -260,7 +271,10 @@ function checkReferences(config: Loose, issue: z.core.$RefinementCtx): void {
   });
   for (const [name, entry] of Object.entries(config.applications ?? {})) {
     refer('redis', entry?.redis, ['applications', name, 'redis']);
+    refer('postgres', entry?.tasks?.postgres, ['applications', name, 'tasks', 'postgres']);
   }
+  for (const [name, entry] of Object.entries(config.workers ?? {}))
+    refer('applications', entry?.application, ['workers', name, 'application']);
 }
 
 /** The parts that refer to each other, before it is known whether they are right. */
@@ -268,7 +282,11 @@ interface Loose {
   redis?: object;
   postgres?: object;
   queues?: ArrayLike<{ engine?: unknown; redis?: unknown; postgres?: unknown } | null>;
-  applications?: Record<string, { redis?: unknown } | null>;
+  applications?: Record<
+    string,
+    { redis?: unknown; tasks?: { postgres?: unknown } | null | undefined } | null
+  >;
+  workers?: Record<string, { application?: unknown } | null>;
 }
 
 export type ConfigValues = z.infer<typeof configSchema>;

@@ -1,9 +1,11 @@
 import type { Experiment } from './experiment.js';
 import { releaseCanary } from './witnesses/canary.js';
+import { callCrash } from './witnesses/crash.js';
 import { callData } from './witnesses/data.js';
 import { callDatabase } from './witnesses/database.js';
 import { callKeys, callKeysOfFull } from './witnesses/keys.js';
 import { callSettings } from './witnesses/settings.js';
+import { callWorkers } from './witnesses/workers.js';
 import { callWriter } from './witnesses/writer.js';
 
 /** What a drill on one Redis has unless it says otherwise. */
@@ -140,13 +142,36 @@ export const EXPERIMENTS: readonly Experiment[] = [
     effect: 'stop',
     degraded: 'redis',
     changes: 0,
-    witnesses: [releaseCanary, callDatabase],
+    witnesses: [releaseCanary, callDatabase, callWorkers],
     words: words(
       'Stop Postgres',
       'stopping Postgres',
       'Postgres is stopped',
       'starting Postgres again',
     ),
+    // What workers were at is taken up again when the lease of their batch is over: 30 s by default.
+    limits: { ...REDIS.limits, maxRecover: 90_000, deadline: 300_000 },
+  },
+  {
+    ...REDIS,
+    name: 'worker-crash',
+    summary:
+      'kill a worker in the middle of a split task; it must go on elsewhere, from its checkpoint',
+    server: 'worker',
+    effect: 'kill',
+    degraded: 'redis',
+    outage: false,
+    changes: 0,
+    needsApplications: false,
+    witnesses: [releaseCanary, callCrash],
+    words: words('Kill', 'kill -9', 'the worker is killed', 'starting the worker again'),
+    limits: {
+      ...REDIS.limits,
+      hold: 1_000,
+      maxDegrade: 120_000,
+      maxRecover: 300_000,
+      deadline: 900_000,
+    },
   },
 ];
 

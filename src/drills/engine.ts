@@ -140,8 +140,8 @@ async function open(plan: Plan, scene: Scene, began: number, tell: Tell) {
   try {
     const patience = { timeout, signal: scene.signal };
     await demandSteady(plan, patience);
-    const { access, master, postgres } = prepared;
-    const stand = { access, master, postgres, applications, prefix: plan.keyPrefix };
+    const { access, master, postgres, work } = prepared;
+    const stand = { access, master, postgres, work, applications, prefix: plan.keyPrefix };
     for (const call of experiment.witnesses) witnesses.push(await call(stand, patience));
     tell(
       'prepare',

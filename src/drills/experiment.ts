@@ -5,7 +5,7 @@ import type { CallWitness } from './witnesses/witness.js';
 export interface Experiment {
   name: string;
   summary: string;
-  server: 'redis' | 'postgres';
+  server: 'redis' | 'postgres' | 'worker';
   effect: Effect;
   /** The mode applications are in before and after. */
   steady: 'redis';

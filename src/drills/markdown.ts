@@ -1,8 +1,8 @@
-import type { Report } from './record.js';
+import { figureName, type Report } from './record.js';
 
 /** A report for whoever asks for proof: verdict, figures, timeline. */
 export function markdown(report: Report): string {
-  const { applications, reasons, timeline } = report;
+  const { applications, facts, reasons, timeline } = report;
   return [
     `# Drill ${report.drill} on ${report.target}: ${report.verdict}`,
     '',
@@ -24,6 +24,18 @@ export function markdown(report: Report): string {
         `| ${row.application} | ${milliseconds(row.degrade_ms)} | ${milliseconds(row.recover_ms)} | ${(row.availability * 100).toFixed(2)} % | ${row.requests} | ${row.failed} | ${row.worst_ms} ms | ${row.transitions} |`,
     ),
     '',
+    ...(Object.keys(facts).length > 0
+      ? [
+          '## Figures',
+          '',
+          '| figure | value |',
+          '|---|---|',
+          ...Object.entries(facts).map(
+            ([name, value]) => `| ${figureName(name)} | ${value ?? 'unknown'} |`,
+          ),
+          '',
+        ]
+      : []),
     '## Timeline',
     '',
     '| after | phase | what |',

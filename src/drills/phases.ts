@@ -45,6 +45,10 @@ export async function breakAndHold(
     if (guard.ended) throw new Error('the watchdog ended the drill');
   };
   await pause(limits.settle);
+  for (const witness of witnesses)
+    await witness.ready?.({ timeout: limits.maxRecover, signal }, (message) =>
+      tell('prepare', message),
+    );
   demandGuard();
   tell('inject', `${words.breaking} at ${prepared.address}`);
   marks.injected = observer.now;

@@ -29,8 +29,9 @@ const experiment = z.strictObject({
   drill: z.enum(names as [string, ...string[]]).check(z.describe('what is broken')),
   name: z.optional(text('how the report calls it; the drill where it is left out')),
   target: z.optional(
-    text('a Redis or Postgres of the configuration; the only one where it is left out'),
+    text('a Redis, Postgres or worker of the configuration; the only one where it is left out'),
   ),
+  task: z.optional(text('for worker-crash: a split task that is under way, by its id')),
   applications: z.optional(z.array(text('an application of the configuration'))),
   break: z.optional(
     z

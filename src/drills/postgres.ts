@@ -6,6 +6,7 @@ import type { Io } from '../io.js';
 import { type Limits, readPostgres } from '../postgres/client.js';
 import { explainPostgres } from '../postgres/explain.js';
 import { type PostgresTarget, postgresTargets } from '../postgres/target.js';
+import type { Endpoint } from '../redis/target.js';
 import { chooseDriver } from './drivers/choose.js';
 import { refused } from './drivers/rehearse.js';
 import type { Experiment } from './experiment.js';
@@ -71,7 +72,9 @@ export function selectPostgres(config: Config, name: string | undefined): Postgr
   );
 }
 
-function placeOf({ url }: PostgresTarget): Pick<Fault, 'endpoint' | 'tls' | 'postgres'> {
+function placeOf({
+  url,
+}: PostgresTarget): Pick<Fault, 'tls' | 'postgres'> & { endpoint: Endpoint } {
   const { hostname, port, username, pathname, searchParams } = new URL(url);
   const host = searchParams.get('host') ?? (hostname || 'localhost');
   const number = Number(port || 5432);

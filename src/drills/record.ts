@@ -55,6 +55,11 @@ export const reportSchema = z.object({
 });
 export type Report = z.infer<typeof reportSchema>;
 
+/** The name of a fact in words: `taken up after, ms`. */
+export function figureName(fact: string): string {
+  return fact.replaceAll('_', ' ').replace(/ ms$/, ', ms');
+}
+
 /** Stores a report and its other forms in the drill's folder. */
 export function storeReport(folder: string, report: Report, files: Record<string, string>): void {
   writeDurably(join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);

@@ -11,6 +11,7 @@ import type { Experiment } from './experiment.js';
 import type { Fault } from './faults/fault.js';
 import { signsIn } from './faults/liveness.js';
 import { findMaster, type Master } from './master.js';
+import type { Work } from './work.js';
 
 /** A target that has been looked at before a drill: it is up, and this is how it would be broken. */
 export interface Prepared {
@@ -22,6 +23,8 @@ export interface Prepared {
   master: Master | undefined;
   address: string;
   fault: Fault;
+  /** The split task of a drill about workers. */
+  work?: Work | undefined;
   /** What keeps the data over a stop: `AOF`, `RDB`, or nothing. */
   persistence: string | undefined;
   /** Asks the target itself, apart from what applications say. */

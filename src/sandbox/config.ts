@@ -73,6 +73,8 @@ queues:
   - { engine: pgboss, postgres: main }
 applications:
 ${services.map(application).join('\n')}
+workers:
+${services.map(worker).join('\n')}
 keys: { prefix: ${KEYS.prefix} }
 `,
   );
@@ -83,5 +85,14 @@ function application({ name, url }: ServiceMember): string {
   return `  ${name}:
     health: ${health}
     redis: ${redis}
-    probe: { write: "${probe?.write}", read: "${probe?.read}", delete: "${probe?.delete}" }`;
+    probe: { write: "${probe?.write}", read: "${probe?.read}", delete: "${probe?.delete}" }
+    tasks:
+      start: POST /api/screening
+      body: '{"kind":"drill-screening","batch_size":60,"items":{items}}'
+      item: '{"paper":{n},"takes_ms":100}'
+      read: GET /api/screening/{task}`;
+}
+
+function worker({ name, pidFile, start }: ServiceMember): string {
+  return `  ${name}: { control: { process: { pidFile: ${JSON.stringify(pidFile)}, start: ${JSON.stringify(start)} } } }`;
 }

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readHealth } from '../applications/client.js';
+import { quote } from '../drills/drivers/rehearse.js';
 import { CacheOpsError } from '../errors.js';
 import type { Host } from '../io.js';
 import { applicationConfig, KEYS } from './config.js';
@@ -10,7 +11,12 @@ import type { Member } from './site.js';
 
 export interface ServiceMember extends Member {
   url: string;
+  /** Shell command that starts it again. */
+  start: string;
 }
+
+/** Milliseconds that a worker may be silent before another takes its batch up: a drill is not to wait long. */
+const LEASE = 3_000;
 
 /** The built reference service or its worker: beside the command, in the repository as in the package. */
 export function builtProgram({ entry }: Host, name: 'service' | 'worker'): string {
@@ -37,26 +43,27 @@ export async function startService(
   const log = join(home, 'service.log');
   return onFreePort(log, async (port) => {
     const url = `http://127.0.0.1:${port}`;
+    const variables = {
+      ...plainEnvironment(env, folder),
+      PORT: String(port),
+      INSTANCE_ID: name,
+      PID_FILE: pidFile,
+      REDIS_URL: urls.redis,
+      DATABASE_URL: urls.postgres,
+      // Nothing is opened in it before there is a split task.
+      QUEUE_TYPE: 'redis',
+      CACHE_TYPE: 'redis',
+      BATCH_LEASE_MS: String(LEASE),
+      REDIS_PREFIX: KEYS.prefix,
+      ENV: KEYS.environment,
+    };
+    // A drill that has killed it starts it again in the same way.
+    const script = join(home, 'start.sh');
+    writeFileSync(script, scriptOf(home, variables, [host.execPath, program], log), {
+      mode: 0o600,
+    });
     await launch(
-      {
-        name,
-        command: [host.execPath, program],
-        cwd: home,
-        env: {
-          ...plainEnvironment(env, folder),
-          PORT: String(port),
-          INSTANCE_ID: name,
-          PID_FILE: pidFile,
-          REDIS_URL: urls.redis,
-          DATABASE_URL: urls.postgres,
-          // Nothing is opened in it before there is a split task.
-          QUEUE_TYPE: 'redis',
-          CACHE_TYPE: 'redis',
-          REDIS_PREFIX: KEYS.prefix,
-          ENV: KEYS.environment,
-        },
-        log,
-      },
+      { name, command: ['/bin/sh', script], cwd: home, env: plainEnvironment(env, folder), log },
       signal,
       async () => {
         const application = { name, config: applicationConfig(url) };
@@ -64,6 +71,21 @@ export async function startService(
         return mode === 'redis';
       },
     );
-    return { name, address: url, pidFile, url };
+    return { name, address: url, pidFile, url, start: `env -i /bin/sh ${quote(script)}` };
   });
+}
+
+/** Holds secrets: the environment that the program is to have, which no command line may show. */
+function scriptOf(
+  home: string,
+  variables: Record<string, string>,
+  command: string[],
+  log: string,
+): string {
+  return [
+    `cd ${quote(home)} || exit 1`,
+    ...Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${command.map(quote).join(' ')} >>${quote(log)} 2>&1`,
+    '',
+  ].join('\n');
 }

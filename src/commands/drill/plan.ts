@@ -80,6 +80,7 @@ function toRequest(drill: PlannedDrill): Request {
   return {
     experiment: { ...experiment, name: drill.name ?? experiment.name },
     target: drill.target,
+    task: drill.task,
     applications: drill.applications,
     allowDataLoss: drill.allow_data_loss,
     minAvailability: percent === undefined ? undefined : percent / 100,

@@ -64,12 +64,17 @@ async function list(context: Context) {
     drills: EXPERIMENTS.map(({ name, summary, server, effect }) => ({
       name,
       summary,
-      targets: Object.entries(config[server]).flatMap(([target, { control, ...where }]) => {
-        const single = server === 'postgres' || ('url' in where && where.url !== undefined);
-        // What is only hampered needs no way to start it; a master is taken from many nodes.
-        const able = effect === 'failover' ? !single : single;
-        return able && (control || (effect !== 'stop' && effect !== 'restart')) ? [target] : [];
-      }),
+      targets:
+        server === 'worker'
+          ? Object.keys(config.workers)
+          : Object.entries(config[server]).flatMap(([target, { control, ...where }]) => {
+              const single = server === 'postgres' || ('url' in where && where.url !== undefined);
+              // What is only hampered needs no way to start it; a master is taken from many nodes.
+              const able = effect === 'failover' ? !single : single;
+              return able && (control || (effect !== 'stop' && effect !== 'restart'))
+                ? [target]
+                : [];
+            }),
     })),
   };
 }
@@ -86,7 +91,7 @@ function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {
     ...(none
       ? [
           {
-            note: 'Nothing can be broken here: no Redis and no Postgres is configured for it.',
+            note: 'Nothing can be broken here: no Redis, no Postgres and no worker is configured for it.',
             tone: 'warn' as const,
           },
         ]

@@ -1,7 +1,8 @@
 import type { Plan } from '../../drills/engine.js';
 import { inWords } from '../../drills/faults/act.js';
-import type { DrillEvent, Report } from '../../drills/record.js';
+import { type DrillEvent, figureName, type Report } from '../../drills/record.js';
 import type { Comparison } from '../../drills/trends.js';
+import type { Work } from '../../drills/work.js';
 import type { Block } from '../../output/blocks.js';
 import { count, ms, percent, printable } from '../../output/format.js';
 import type { JUnitCase } from '../../output/junit.js';
@@ -18,9 +19,16 @@ export function preview({ experiment, prepared, applications, environment }: Pla
     persistence: prepared.persistence ?? null,
     break: breaks,
     mend: mends,
+    ...(prepared.work && { task: taskInWords(prepared.work) }),
     applications: applications.map(({ name }) => name),
     limits: experiment.limits,
   };
+}
+
+function taskInWords({ task, taker, postgres }: Work): string {
+  if (task !== undefined) return `${task}, which is under way`;
+  const { tasks } = taker ?? {};
+  return `one of its own: ${tasks?.items} items by ${taker?.name} (${tasks?.start}); its rows in ${postgres.name} are removed`;
 }
 
 export function renderPreview(plan: ReturnType<typeof preview>): Block[] {
@@ -33,6 +41,7 @@ export function renderPreview(plan: ReturnType<typeof preview>): Block[] {
           ['target', `${plan.target} (${plan.address}), ${plan.environment}`],
           ['break', plan.break],
           ['mend', plan.mend],
+          ...(plan.task === undefined ? [] : [['task', plan.task]]),
           ['data kept by', plan.persistence ?? 'NOTHING'],
           ['applications', plan.applications.join(', ')],
           ['broken for about', ms(plan.limits.hold)],
@@ -53,6 +62,7 @@ export function renderEvent({ at, phase, message }: DrillEvent, columns: number)
 
 export function renderReport(report: Report, compared?: Comparison | null): Block[] {
   const { id, drill, target, verdict, reasons, applications, outage_ms, restored_by } = report;
+  const { facts } = report;
   const tone = verdict === 'passed' ? 'ok' : 'critical';
   return [
     {
@@ -79,6 +89,19 @@ export function renderReport(report: Report, compared?: Comparison | null): Bloc
         ]),
       },
     },
+    ...(Object.keys(facts).length > 0
+      ? [
+          {
+            table: {
+              columns: ['figure', 'value'],
+              rows: Object.entries(facts).map(([name, value]) => [
+                figureName(name),
+                typeof value === 'number' ? count(value) : value,
+              ]),
+            },
+          },
+        ]
+      : []),
     {
       note: `${drill} on ${target}: ${verdict}. Outage ${ms(outage_ms).text}; restored by ${restored_by ?? 'nobody'}.`,
       tone,

@@ -15,6 +15,8 @@ export interface Request {
   experiment: Experiment;
   target?: string | undefined;
   applications?: string[] | undefined;
+  /** A split task that is under way, for a drill about a worker. */
+  task?: string | undefined;
   limits?: Partial<Limits>;
   params?: Record<string, number>;
   /** 0 to 1. */
@@ -25,6 +27,7 @@ export interface Request {
 }
 
 export interface LimitFlags {
+  task?: string;
   app?: string[];
   hold?: string;
   maxDegrade?: string;
@@ -45,6 +48,7 @@ export function requestOf(
   return {
     experiment,
     target,
+    task: flags.task,
     applications: flags.app,
     allowDataLoss: flags.allowDataLoss,
     minAvailability: percentage(flags.minAvailability),
@@ -90,11 +94,42 @@ export async function planDrill(context: Context, request: Request): Promise<Pla
   let applications: Application[];
   let prepared: Prepared;
   if (base.server === 'postgres') {
-    const { preparePostgres, selectPostgres } = await import('../../drills/postgres.js');
+    const [{ preparePostgres, selectPostgres }, { workOn }] = await Promise.all([
+      import('../../drills/postgres.js'),
+      import('../../drills/workers.js'),
+    ]);
     const target = selectPostgres(config, request.target);
     applications = selectApplications(config, undefined, request.applications, experiment);
     const control = commands ? { command: commands } : config.postgres[target.name]?.control;
     prepared = await preparePostgres(target, control, asked, keyPrefix, world, patience);
+    const work = await workOn(target, applications, experiment, keyPrefix, world);
+    prepared = { ...prepared, ...(work && { work }) };
+  } else if (base.server === 'worker') {
+    const { prepareWorker, selectWorker } = await import('../../drills/workers.js');
+    if (commands)
+      throw new CacheOpsError(
+        'usage',
+        `${base.name} has no commands of its own in a plan`,
+        'give workers.NAME.control.command: { kill, alive, start }',
+      );
+    const name = selectWorker(config, request.target);
+    const { application = name } = config.workers[name] ?? {};
+    const { [application]: _, ...others } = config.applications;
+    applications = selectApplications(
+      { ...config, applications: others },
+      undefined,
+      request.applications,
+      experiment,
+    );
+    prepared = await prepareWorker(
+      name,
+      request.task,
+      applications,
+      experiment,
+      keyPrefix,
+      world,
+      patience,
+    );
   } else {
     const target = oneRedis(config, request.target);
     applications = selectApplications(config, target.name, request.applications, experiment);

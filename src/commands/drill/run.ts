@@ -13,6 +13,30 @@ interface Flags extends Consent, LimitFlags, ReportFiles {
   dryRun?: boolean;
 }
 
+/** What the limits mean: they are of the same kind in every drill. */
+const SERVER = {
+  argument: '[target]',
+  applications: 'all that use the target',
+  hold: 'the applications have degraded',
+  degrade: 'to memory mode',
+};
+const WORDS = {
+  redis: { ...SERVER, target: 'Redis', recover: 'back to redis mode' },
+  postgres: {
+    ...SERVER,
+    target: 'Postgres',
+    recover: 'until all is as before, and workers have finished what they were at',
+  },
+  worker: {
+    argument: '[worker]',
+    target: 'worker',
+    applications: 'all but the one that ends with the worker',
+    hold: 'others have gone on with its batch',
+    degrade: 'until others take its batch up',
+    recover: 'until the task is over then',
+  },
+} satisfies Record<Experiment['server'], object>;
+
 export function registerRun(parent: Command, experiment: Experiment, context: Context): void {
   const { name, summary, limits, params } = experiment;
   const byDefault = (limit: keyof Limits) => `(default: ${limits[limit] / 1_000}s)`;
@@ -24,21 +48,18 @@ export function registerRun(parent: Command, experiment: Experiment, context: Co
   }
   if (experiment.persistence)
     command.option('--allow-data-loss', 'also break a Redis without persistence');
+  const words = WORDS[experiment.server];
+  if (experiment.server === 'worker')
+    command.option('--task <id>', 'a split task that is under way (default: one of its own)');
   command
-    .argument(
-      '[target]',
-      `a ${experiment.server === 'redis' ? 'Redis' : 'Postgres'} of the configuration (default: the only one)`,
-    )
-    .option('--app <name...>', 'applications to watch (default: all that use the target)')
+    .argument(words.argument, `a ${words.target} of the configuration (default: the only one)`)
+    .option('--app <name...>', `applications to watch (default: ${words.applications})`)
     .option(
       '--hold <duration>',
-      `how long it stays broken after the applications have degraded ${byDefault('hold')}`,
+      `how long it stays broken after ${words.hold} ${byDefault('hold')}`,
     )
-    .option('--max-degrade <duration>', `longest time to memory mode ${byDefault('maxDegrade')}`)
-    .option(
-      '--max-recover <duration>',
-      `longest time back to ${experiment.steady} mode ${byDefault('maxRecover')}`,
-    )
+    .option('--max-degrade <duration>', `longest time ${words.degrade} ${byDefault('maxDegrade')}`)
+    .option('--max-recover <duration>', `longest time ${words.recover} ${byDefault('maxRecover')}`)
     .option(
       '--min-availability <percent>',
       'share of requests that must be answered rightly (default: 100)',

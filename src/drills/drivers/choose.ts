@@ -36,6 +36,8 @@ type Act = (subject: Subject) => Promise<Way>;
 function actOf(driver: Driver, effect: Effect, kind: Wanted['kind']): Act | undefined {
   const overConnection = driver === connectionDriver;
   if (effect === 'restart') return overConnection ? undefined : driver.stop;
+  // Only a worker is killed.
+  if (effect === 'kill') return undefined;
   if (effect !== 'failover') return driver[effect];
   return overConnection && kind === 'cluster' ? undefined : driver.stop;
 }

@@ -4,19 +4,12 @@ import { twoCommands } from './command.js';
 import type { Driver, Subject } from './driver.js';
 import { quote, refused } from './rehearse.js';
 
+type Compose = NonNullable<ControlConfig['compose']>;
+
 /** A service of docker compose; it keeps its container, and so its data. */
-export function composeDriver({
-  service,
-  file,
-  project,
-}: NonNullable<ControlConfig['compose']>): Driver {
-  const words = [
-    'docker',
-    'compose',
-    ...(file ? ['-f', file] : []),
-    ...(project ? ['-p', project] : []),
-  ];
-  const compose = (...rest: string[]) => [...words, ...rest].map(quote).join(' ');
+export function composeDriver(control: Compose): Driver {
+  const { service } = control;
+  const compose = composeWords(control);
   const demandRunning = async ({ cwd, env }: Subject) => {
     const question = compose('ps', '--services', '--status', 'running');
     const answer = await askShell(question, { cwd, env }).catch((error: Error) => {
@@ -36,4 +29,15 @@ export function composeDriver({
       return twoCommands(compose('pause', service), compose('unpause', service), subject);
     },
   };
+}
+
+/** A command line of docker compose for this project. */
+export function composeWords({ file, project }: Compose): (...rest: string[]) => string {
+  const words = [
+    'docker',
+    'compose',
+    ...(file ? ['-f', file] : []),
+    ...(project ? ['-p', project] : []),
+  ];
+  return (...rest) => [...words, ...rest].map(quote).join(' ');
 }

@@ -4,6 +4,8 @@ import { twoCommands } from './command.js';
 import type { Driver, Subject } from './driver.js';
 import { quote, refused } from './rehearse.js';
 
+type World = Pick<Subject, 'cwd' | 'env'>;
+
 /** A container, over the docker client; DOCKER_HOST and contexts are the client's own business. */
 export function dockerDriver({ container }: NonNullable<ControlConfig['docker']>): Driver {
   const name = quote(container);
@@ -21,7 +23,7 @@ export function dockerDriver({ container }: NonNullable<ControlConfig['docker']>
 }
 
 /** A container that is stopped must not vanish, and must be there after a reboot in the middle of a drill. */
-async function demandReturn(container: string, subject: Subject): Promise<void> {
+export async function demandReturn(container: string, subject: World): Promise<void> {
   const { autoRemove, restart } = await inspect(container, subject);
   if (autoRemove)
     throw refused(
@@ -37,7 +39,7 @@ async function demandReturn(container: string, subject: Subject): Promise<void> 
 
 async function inspect(
   container: string,
-  { cwd, env }: Subject,
+  { cwd, env }: World,
 ): Promise<{ autoRemove: boolean; restart: string }> {
   const format = '{{.State.Status}} {{.HostConfig.AutoRemove}} {{.HostConfig.RestartPolicy.Name}}';
   const answer = await askShell(

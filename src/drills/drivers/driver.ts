@@ -1,7 +1,7 @@
 import type { Environment } from '../../config/environment.js';
 import type { Host } from '../../io.js';
 import type { Info } from '../../redis/info.js';
-import type { Access } from '../../redis/target.js';
+import type { Access, Endpoint } from '../../redis/target.js';
 import type { Limits } from '../experiment.js';
 import type { Fault, Way } from '../faults/fault.js';
 
@@ -15,19 +15,20 @@ export type Effect =
   | 'latency'
   | 'reset'
   | 'blackhole'
-  | 'fill';
+  | 'fill'
+  | 'kill';
 
 /**
  * A way to get at a target. For each effect that it has it makes the fault ready, or throws
  * `refused` with what is missing: a rehearsal of the restoration. Nothing is changed by that.
  */
 export type Driver = { name: string } & {
-  [E in Exclude<Effect, 'restart' | 'failover'>]?: (subject: Subject) => Promise<Way>;
+  [E in Exclude<Effect, 'restart' | 'failover' | 'kill'>]?: (subject: Subject) => Promise<Way>;
 };
 
 /** What is known of the target when a driver is asked. */
 export interface Subject {
-  endpoint: Fault['endpoint'];
+  endpoint: Endpoint;
   tls: boolean;
   /** Set where the target is a Postgres. */
   postgres?: Fault['postgres'];

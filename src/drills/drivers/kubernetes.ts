@@ -4,16 +4,12 @@ import { twoCommands } from './command.js';
 import type { Driver } from './driver.js';
 import { quote, refused } from './rehearse.js';
 
+type Kubernetes = NonNullable<ControlConfig['kubernetes']>;
+
 /** A workload such as `statefulset/redis`: scaled to nothing, and back to the replicas that it had. */
-export function kubernetesDriver({
-  namespace,
-  workload,
-  context,
-}: NonNullable<ControlConfig['kubernetes']>): Driver {
-  const kubectl = (...rest: string[]) =>
-    ['kubectl', ...(context ? ['--context', context] : []), '-n', namespace, ...rest]
-      .map(quote)
-      .join(' ');
+export function kubernetesDriver(control: Kubernetes): Driver {
+  const { workload } = control;
+  const kubectl = kubectlWords(control);
   const scale = (replicas: number) => ['scale', workload, `--replicas=${replicas}`];
   return {
     name: 'kubernetes',
@@ -33,4 +29,10 @@ export function kubernetesDriver({
       return twoCommands(kubectl(...scale(0)), kubectl(...scale(replicas)), subject);
     },
   };
+}
+
+/** A command line of kubectl in this namespace. */
+export function kubectlWords({ namespace, context }: Kubernetes): (...rest: string[]) => string {
+  const words = ['kubectl', ...(context ? ['--context', context] : []), '-n', namespace];
+  return (...rest) => [...words, ...rest].map(quote).join(' ');
 }

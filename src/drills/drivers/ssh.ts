@@ -9,10 +9,7 @@ import { quote, refused } from './rehearse.js';
  * starts it again: should the network between go, nobody here could.
  */
 export function sshDriver({ host, stop, start }: NonNullable<ControlConfig['ssh']>): Driver {
-  const remote = (command: string) =>
-    ['ssh', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', host, '--', command]
-      .map(quote)
-      .join(' ');
+  const remote = sshWords(host);
   return {
     name: 'ssh',
     async stop(subject) {
@@ -29,4 +26,10 @@ export function sshDriver({ host, stop, start }: NonNullable<ControlConfig['ssh'
       return twoCommands(remote(`${timer}; ${stop}`), remote(`${start} && ${disarm}`), subject);
     },
   };
+}
+
+/** A command line that runs a command on another machine, and never asks. */
+export function sshWords(host: string): (command: string) => string {
+  const words = ['ssh', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=5', host, '--'];
+  return (command) => [...words, command].map(quote).join(' ');
 }

@@ -4,43 +4,27 @@ import { twoCommands } from './command.js';
 import type { Driver, Subject } from './driver.js';
 import { quote, refused } from './rehearse.js';
 
+type Systemd = NonNullable<ControlConfig['systemd']>;
+
 /**
  * A unit of systemd on this machine. A timer that starts it again is armed before it is stopped:
  * it is systemd's own, and needs nobody of ours.
  */
-export function systemdDriver({ unit, user }: NonNullable<ControlConfig['systemd']>): Driver {
-  const words = (program: string) => [program, ...(user ? ['--user'] : [])];
-  const systemctl = (...rest: string[]) => [...words('systemctl'), ...rest].map(quote).join(' ');
+export function systemdDriver(control: Systemd): Driver {
+  const { unit } = control;
   return {
     name: 'systemd',
     async stop(subject) {
-      await demandActive(
-        systemctl('show', '--property=LoadState,ActiveState,RefuseManualStop', unit),
-        unit,
-        subject,
-      );
-      const timer = `cache-ops-drill-${subject.prefix.split('-').at(-1)}`;
-      const arm = [
-        ...words('systemd-run'),
-        '--collect',
-        `--unit=${timer}`,
-        `--on-active=${Math.ceil(subject.limits.deadline / 1_000)}`,
-        ...words('systemctl'),
-        'start',
-        unit,
-      ];
+      const { systemctl } = await demandActive(control, subject);
+      const { arm, disarm } = startTimer(control, subject);
       return twoCommands(
-        `${arm.map(quote).join(' ')} && ${systemctl('stop', unit)}`,
-        `${systemctl('start', unit)} && { ${systemctl('stop', `${timer}.timer`)} || true; }`,
+        `${arm} && ${systemctl('stop', unit)}`,
+        `${systemctl('start', unit)} && { ${disarm} || true; }`,
         subject,
       );
     },
     async hang(subject) {
-      await demandActive(
-        systemctl('show', '--property=LoadState,ActiveState,RefuseManualStop', unit),
-        unit,
-        subject,
-      );
+      const { systemctl } = await demandActive(control, subject);
       return twoCommands(
         systemctl('kill', '--signal=SIGSTOP', unit),
         systemctl('kill', '--signal=SIGCONT', unit),
@@ -50,7 +34,41 @@ export function systemdDriver({ unit, user }: NonNullable<ControlConfig['systemd
   };
 }
 
-async function demandActive(question: string, unit: string, { cwd, env }: Subject): Promise<void> {
+const words = ({ user }: Systemd, program: string) => [program, ...(user ? ['--user'] : [])];
+
+function systemctlWords(control: Systemd): (...rest: string[]) => string {
+  return (...rest) => [...words(control, 'systemctl'), ...rest].map(quote).join(' ');
+}
+
+/** The commands that arm a timer of systemd's own which starts the unit, and that end it. */
+export function startTimer(
+  control: Systemd,
+  { prefix, limits }: Pick<Subject, 'prefix' | 'limits'>,
+): { arm: string; disarm: string } {
+  const timer = `cache-ops-drill-${prefix.split('-').at(-1)}`;
+  const arm = [
+    ...words(control, 'systemd-run'),
+    '--collect',
+    `--unit=${timer}`,
+    `--on-active=${Math.ceil(limits.deadline / 1_000)}`,
+    ...words(control, 'systemctl'),
+    'start',
+    control.unit,
+  ];
+  return {
+    arm: arm.map(quote).join(' '),
+    disarm: systemctlWords(control)('stop', `${timer}.timer`),
+  };
+}
+
+/** Throws `refused` unless the unit runs and may be stopped. */
+export async function demandActive(
+  control: Systemd,
+  { cwd, env }: Pick<Subject, 'cwd' | 'env'>,
+): Promise<{ systemctl: (...rest: string[]) => string }> {
+  const { unit } = control;
+  const systemctl = systemctlWords(control);
+  const question = systemctl('show', '--property=LoadState,ActiveState,RefuseManualStop', unit);
   const answer = await askShell(question, { cwd, env }).catch((error: Error) => {
     throw refused(`systemd does not answer: ${error.message}`, `try: ${question}`);
   });
@@ -62,4 +80,5 @@ async function demandActive(question: string, unit: string, { cwd, env }: Subjec
     );
   if (state.get('RefuseManualStop') === 'yes')
     throw refused(`the unit ${unit} refuses to be stopped by hand`, 'RefuseManualStop=yes');
+  return { systemctl };
 }

@@ -6,6 +6,7 @@ import type { Actor, Breaker, Live } from './breaker.js';
 import type { Fault, Way, WayOf } from './fault.js';
 import { fillBreaker } from './fill.js';
 import { freezeBreaker, pauseBreaker } from './hang.js';
+import { killBreaker } from './kill.js';
 import { proxyBreaker, severBreaker, stutterBreaker } from './network.js';
 import { portBreaker } from './port.js';
 import { commandBreaker, processBreaker } from './stop.js';
@@ -21,6 +22,7 @@ const BREAKERS: { [K in Way['kind']]: Breaker<WayOf<K>> } = {
   proxy: proxyBreaker,
   acl: aclBreaker,
   fill: fillBreaker,
+  kill: killBreaker,
 };
 
 /** Breaks the target and returns when it is broken. */
@@ -68,5 +70,6 @@ async function accessOf({ target, config, endpoint }: Fault, env: Actor['env']):
   ]);
   const { file, cwd } = config;
   const estate = await loadConfig({ env, cwd, ...(file && { file }) });
+  if (!endpoint) throw new Error(`${target} does not listen anywhere`);
   return { ...redisTarget(estate, target).nodeAccess, endpoint };
 }

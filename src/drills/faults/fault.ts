@@ -10,6 +10,10 @@ const move = z.object({
 });
 export type Move = z.infer<typeof move>;
 
+/** Where a worker's process is found: by a file with its pid, or by a port that it listens on. */
+const lair = z.union([z.object({ pidFile: z.string() }), z.object({ port: z.number() })]);
+export type Lair = z.infer<typeof lair>;
+
 /**
  * How a target is broken and made good again, by kind; each kind is a file of this folder. Commands
  * are as the configuration has them: variables are left to the shell, so no secret is written.
@@ -44,6 +48,18 @@ const waySchema = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('acl'), user: z.string(), rescue: z.string() }),
   z.object({
+    kind: z.literal('kill'),
+    victim: z.union([
+      z.object({ ...identity, program: z.string(), lair }),
+      /** Shell commands; `alive` ends with 0 while it is there. */
+      z.object({ kill: z.string(), alive: z.string() }),
+    ]),
+    /** What starts it again; a supervisor where it is left out. */
+    start: z.optional(z.string()),
+    /** Whether all that could go on with its work die with it. */
+    all: z.boolean(),
+  }),
+  z.object({
     kind: z.literal('fill'),
     prefix: z.string(),
     /** Bytes that may be written before something has to go, and the keys that fill them. */
@@ -65,11 +81,10 @@ export const faultSchema = z.object({
   target: z.string(),
   /** The configuration's file, if it has one, and the folder that it was looked for from. */
   config: z.object({ file: z.nullable(z.string()), cwd: z.string() }),
-  /** Where the target listens, to see whether it answers. */
-  endpoint: z.union([
-    z.object({ host: z.string(), port: z.number() }),
-    z.object({ path: z.string() }),
-  ]),
+  /** Where the target listens, to see whether it answers; nowhere where it is left out: a worker. */
+  endpoint: z.optional(
+    z.union([z.object({ host: z.string(), port: z.number() }), z.object({ path: z.string() })]),
+  ),
   tls: z.boolean(),
   /** As whom a Postgres is greeted; Redis where it is left out. */
   postgres: z.optional(z.object({ user: z.string(), database: z.string() })),

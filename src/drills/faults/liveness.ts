@@ -16,6 +16,7 @@ export async function liveness(
   { endpoint, tls, postgres }: Place,
   timeout: number,
 ): Promise<'up' | 'loading' | 'down'> {
+  if (!endpoint) return 'down';
   if (postgres) return postgresLiveness(endpoint, postgres, timeout);
   try {
     const channel = await openChannel(

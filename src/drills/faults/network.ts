@@ -11,7 +11,7 @@ export const proxyBreaker: Breaker<WayOf<'proxy'>> = {
   async inject(fault, { move, hosts, toxic }, actor) {
     const channel = await moveAway(fault, move, actor);
     try {
-      const host = 'host' in fault.endpoint ? fault.endpoint.host : '127.0.0.1';
+      const host = fault.endpoint && 'host' in fault.endpoint ? fault.endpoint.host : '127.0.0.1';
       const proxy = await TcpProxy.start(hosts, move.port, { host, port: move.rescue }, toxic);
       // Those that are connected come back through the proxy.
       await killClients(channel);

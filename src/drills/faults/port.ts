@@ -40,7 +40,7 @@ export async function moveAway(
     if (await signsIn(elsewhere(user, rescue), 2_000)) return channel;
     demand(await channel.send('CONFIG', 'SET', setting, port));
     throw new Error(
-      `port ${rescue} of ${'host' in endpoint ? endpoint.host : ''} cannot be reached from here (a firewall, a port map?): there would be no way back`,
+      `port ${rescue} of ${endpoint && 'host' in endpoint ? endpoint.host : ''} cannot be reached from here (a firewall, a port map?): there would be no way back`,
     );
   } catch (error) {
     channel.close();

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import type { Endpoint } from '../../redis/target.js';
 import type { Fault } from './fault.js';
 
 /**
@@ -7,7 +8,7 @@ import type { Fault } from './fault.js';
  * https://www.postgresql.org/docs/current/protocol-message-formats.html (StartupMessage)
  */
 export function postgresLiveness(
-  endpoint: Fault['endpoint'],
+  endpoint: Endpoint,
   { user, database }: NonNullable<Fault['postgres']>,
   timeout: number,
 ): Promise<'up' | 'loading' | 'down'> {

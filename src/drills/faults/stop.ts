@@ -78,6 +78,6 @@ async function startAgain(fault: Fault, start: string, { env, log }: Actor): Pro
 
 /** A command may be the same for many nodes: it is told which one is meant. */
 function environment({ endpoint }: Fault, env: Actor['env']): Actor['env'] {
-  if (!('host' in endpoint)) return env;
+  if (!endpoint || !('host' in endpoint)) return env;
   return { ...env, CACHE_OPS_HOST: endpoint.host, CACHE_OPS_PORT: String(endpoint.port) };
 }

@@ -4,7 +4,7 @@ import { html, type Markup } from '../../page/markup.js';
 import { tableSection } from '../../page/table.js';
 import { countText, percentText, spanText } from '../../words.js';
 import type { Sample } from '../observer.js';
-import type { Report } from '../record.js';
+import { figureName, type Report } from '../record.js';
 import type { Setting } from '../witnesses/witness.js';
 import { applicationChart, LEGEND, targetChart } from './chart.js';
 
@@ -78,7 +78,7 @@ ${figure('Outage of the target', report.outage_ms === null ? 'none' : spanText(r
 ${figure('Degraded within', spanText(worst('degrade_ms')), 'the slowest application')}
 ${figure('Recovered within', spanText(worst('recover_ms')), 'the slowest application')}
 ${figure('Requests', countText(requests), `${countText(failed)} failed`)}
-${Object.entries(report.facts).map(([name, value]) => figure(name.replaceAll('_', ' ').replace(/ ms$/, ', ms'), typeof value === 'number' ? countText(value) : (value ?? 'unknown')))}
+${Object.entries(report.facts).map(([name, value]) => figure(figureName(name), typeof value === 'number' ? countText(value) : (value ?? 'unknown')))}
 </dl>`;
 }
 

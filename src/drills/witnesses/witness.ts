@@ -3,6 +3,7 @@ import type { PostgresTarget } from '../../postgres/target.js';
 import type { Limits } from '../../redis/channel.js';
 import type { Access } from '../../redis/target.js';
 import type { Master } from '../master.js';
+import type { Work } from '../work.js';
 
 /** Something that is looked at before a drill and again after it. */
 export interface Witness {
@@ -10,6 +11,8 @@ export interface Witness {
   check(limits: Limits): Promise<Testimony>;
   /** Takes away what it has left in the target. Never throws. */
   remove(limits: Limits): Promise<void>;
+  /** Resolves when the moment to break has come; throws when it does not come. */
+  ready?(limits: Limits, tell: (message: string) => void): Promise<void>;
   /** Whether it has seen what it is there for; the fault lasts until it has. */
   sees?(): boolean;
 }
@@ -34,6 +37,8 @@ export interface Stand {
   prefix: string;
   /** Who takes writes, of a target that fails over. */
   master?: Master | undefined;
+  /** The split task of a drill about workers. */
+  work?: Work | undefined;
 }
 
 /** A setting or user before and after a drill; null where it was not set. Secrets appear as marks. */
