@@ -12,10 +12,8 @@ import type { Cache } from './cache/types.js';
 import { RedisLink } from './connection/link.js';
 import { createPool } from './connection/postgres.js';
 import { Executions } from './execution/executions.js';
-import { BullmqQueue } from './queue/bullmq.js';
-import { MemoryQueue } from './queue/memory.js';
-import { PgbossQueue } from './queue/pgboss.js';
-import type { JobQueue } from './queue/types.js';
+import { Jobs } from './jobs.js';
+import { Queues } from './queue/open.js';
 import { RateLimiter } from './rate-limit.js';
 import { SessionStore } from './sessions.js';
 import type { Settings, Stores } from './settings.js';
@@ -30,6 +28,8 @@ export interface Parts {
   sessions: SessionStore;
   limiter: RateLimiter | undefined;
   executions: Executions | undefined;
+  queues: Queues;
+  jobs: Jobs;
   batches: { store: BatchStore; runner: BatchRunner } | undefined;
   close(): Promise<void>;
 }
@@ -61,6 +61,7 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
     redis: where === 'memory' ? undefined : onRedis(name),
     memory: where === 'redis' ? undefined : closing(new MemoryCache()),
   });
+  const queues = closing(new Queues({ settings, link, pool, onError: hooks.onError }));
   const cache = openCache();
   const { perMinute, store } = settings.rateLimit;
   const counters = new SharedCounters(store === 'redis' ? link : undefined, `${keyPrefix}rate:`);
@@ -79,6 +80,8 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
     sessions: new SessionStore(storesFor(settings.sessions, 'chat:')),
     limiter: perMinute > 0 ? new RateLimiter(counters, perMinute) : undefined,
     executions: link && new Executions(link.client, { keyPrefix, owner: instance }),
+    queues,
+    jobs: closing(new Jobs(queues, settings.jobQueues, hooks.onError)),
     batches: pool && openBatches(pool),
     async close() {
       for (const close of closers) await close();
@@ -98,7 +101,7 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
     const batches = new BatchStore(from);
     const options: BatchRunnerOptions = {
       store: batches,
-      openQueue: (kind) => openQueue(kind, from, settings, hooks),
+      openQueue: (kind) => queues.open(kind),
       work: async (item, call) => {
         try {
           const result = await screen(item, call);
@@ -120,12 +123,4 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
 
 function openPool(url: string, { concurrency }: Settings, { onError }: Hooks): pg.Pool {
   return createPool({ url, max: Math.min(5 + concurrency, 20), onError });
-}
-
-function openQueue(name: string, pool: pg.Pool, settings: Settings, { onError }: Hooks): JobQueue {
-  const { queueType, redis: address, keyPrefix, leaseMs: lockMs } = settings;
-  if (queueType === 'redis' && address)
-    return new BullmqQueue({ address, name, keyPrefix, onError, lockMs });
-  if (queueType === 'pgboss') return new PgbossQueue({ pool, name, onError });
-  return new MemoryQueue();
 }

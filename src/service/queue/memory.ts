@@ -4,6 +4,7 @@ import {
   ATTEMPTS,
   BACKOFF_MS,
   CancelledError,
+  checkPush,
   type Handler,
   type JobProgress,
   type JobQueue,
@@ -27,6 +28,22 @@ interface Job {
   result?: Json;
   error?: string;
   stop?: AbortController;
+  /** Another queue may have it as well: it is not begun here. */
+  shared: boolean;
+}
+
+/** A job on its way to another queue. */
+export interface Lent {
+  id: string;
+  data: Json;
+  options: PushOptions;
+}
+
+export interface MemoryQueueOptions {
+  /** Pause before the second attempt, in milliseconds; it doubles. */
+  backoffMs?: number;
+  /** Asked before a job is begun; while it says no, jobs wait for `turn`. */
+  mayBegin?: () => boolean;
 }
 
 /** Jobs in this process: for development, and where losing them with it is fine. */
@@ -34,6 +51,7 @@ export class MemoryQueue implements JobQueue {
   readonly engine = 'memory';
   readonly #jobs = new Map<string, Job>();
   readonly #backoffMs: number;
+  readonly #mayBegin: () => boolean;
   readonly #running = new Set<Promise<void>>();
   #handler: Handler | undefined;
   #concurrency = 1;
@@ -41,11 +59,15 @@ export class MemoryQueue implements JobQueue {
   #pushed = 0;
   #closed = false;
 
-  constructor({ backoffMs = BACKOFF_MS }: { backoffMs?: number } = {}) {
+  constructor({ backoffMs = BACKOFF_MS, mayBegin = () => true }: MemoryQueueOptions = {}) {
     this.#backoffMs = backoffMs;
+    this.#mayBegin = mayBegin;
   }
 
-  async push(data: Json, { id = randomUUID(), delayMs = 0, priority = 0 }: PushOptions = {}) {
+  /** With `shared` another queue may have stored it: it waits to be lent. */
+  async push(data: Json, options: PushOptions = {}, shared = false): Promise<string> {
+    checkPush(options);
+    const { id = randomUUID(), delayMs = 0, priority = 0 } = options;
     if (this.#jobs.has(id)) return id;
     this.#pushed += 1;
     this.#jobs.set(id, {
@@ -59,26 +81,27 @@ export class MemoryQueue implements JobQueue {
       order: this.#pushed,
       attempts: 0,
       progress: { percent: 0 },
+      shared,
     });
-    this.#turn();
+    this.turn();
     return id;
   }
 
   async process(handler: Handler, { concurrency = 1 } = {}): Promise<void> {
     this.#handler = handler;
     this.#concurrency = concurrency;
-    this.#turn();
+    this.turn();
   }
 
   async get(id: string): Promise<JobView | undefined> {
     const job = this.#jobs.get(id);
     if (!job) return undefined;
-    const { state, progress, attempts, result, error } = job;
+    const { data, state, progress, attempts, result, error } = job;
     const ended = {
       ...(result !== undefined && { result }),
       ...(error !== undefined && { error }),
     };
-    return { id, state, progress, attempts, ...ended };
+    return { id, data, state, progress, attempts, ...ended };
   }
 
   async cancel(id: string): Promise<boolean> {
@@ -94,7 +117,7 @@ export class MemoryQueue implements JobQueue {
     if (job?.state !== 'failed') return false;
     delete job.error;
     Object.assign(job, { state: 'pending', attempts: 0, dueAt: performance.now() });
-    this.#turn();
+    this.turn();
     return true;
   }
 
@@ -112,6 +135,35 @@ export class MemoryQueue implements JobQueue {
     return gone.length;
   }
 
+  /** Jobs that wait, and jobs that run. */
+  counts(): { waiting: number; running: number } {
+    let waiting = 0;
+    for (const { state, shared } of this.#jobs.values())
+      if (state === 'pending' || (state === 'cancelled' && shared)) waiting += 1;
+    return { waiting, running: this.#running.size };
+  }
+
+  /** Some of the jobs that wait, for another queue; from now on none of them is begun here. */
+  lend(most: number): Lent[] {
+    const lent: Lent[] = [];
+    for (const job of this.#jobs.values()) {
+      if (lent.length === most) break;
+      if (job.state !== 'pending' && !(job.state === 'cancelled' && job.shared)) continue;
+      job.shared = true;
+      const { id, data, priority, dueAt } = job;
+      const delayMs = Math.max(0, Math.ceil(dueAt - performance.now()));
+      lent.push({ id, data, options: { id, delayMs, priority } });
+    }
+    return lent;
+  }
+
+  /** The other queue has it. One that was cancelled meanwhile stays to be seen as such. */
+  given(id: string): void {
+    const job = this.#jobs.get(id);
+    if (job?.state === 'pending') this.#jobs.delete(id);
+    else if (job) job.shared = false;
+  }
+
   async close(graceMs = 5_000): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -123,22 +175,24 @@ export class MemoryQueue implements JobQueue {
   }
 
   /** Begins what is due; looks again when the next is. */
-  #turn(): void {
+  turn(): void {
     clearTimeout(this.#timer);
-    if (!this.#handler || this.#closed) return;
+    if (!this.#handler || this.#closed || !this.#mayBegin()) return;
     const now = performance.now();
-    const waiting = [...this.#jobs.values()].filter(({ state }) => state === 'pending');
+    const waiting = [...this.#jobs.values()].filter(
+      ({ state, shared }) => state === 'pending' && !shared,
+    );
     const due = waiting.filter(({ dueAt }) => dueAt <= now);
     due.sort((a, b) => b.priority - a.priority || a.order - b.order);
     for (const job of due.slice(0, this.#concurrency - this.#running.size)) {
       const run = this.#run(job, this.#handler).finally(() => {
         this.#running.delete(run);
-        this.#turn();
+        this.turn();
       });
       this.#running.add(run);
     }
     const next = Math.min(...waiting.map(({ dueAt }) => dueAt).filter((at) => at > now));
-    if (Number.isFinite(next)) this.#timer = setTimeout(() => this.#turn(), next - now + 1).unref();
+    if (Number.isFinite(next)) this.#timer = setTimeout(() => this.turn(), next - now + 1).unref();
   }
 
   async #run(job: Job, handler: Handler): Promise<void> {
