@@ -38,6 +38,7 @@ export type { Cache, CacheStats, Json } from './cache/types.js';
 export { type WarmEntry, warmUp } from './cache/warm-up.js';
 export type { RedisAddress } from './connection/client.js';
 export {
+  ForeignValueError,
   type LinkOptions,
   type LinkStatus,
   type Mode,

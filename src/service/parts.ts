@@ -5,6 +5,7 @@ import { BatchStore } from './batches/store.js';
 import { SharedCounters } from './cache/counters.js';
 import { FallbackCache } from './cache/fallback.js';
 import { Creator } from './cache/get-or-create.js';
+import { SharedHashes } from './cache/hashes.js';
 import { MemoryCache } from './cache/memory.js';
 import { PostgresCache } from './cache/postgres.js';
 import { TwoLevelCache } from './cache/two-level.js';
@@ -24,6 +25,8 @@ export interface Parts {
   link: RedisLink | undefined;
   cache: Cache;
   creator: Creator;
+  hashes: SharedHashes;
+  counters: SharedCounters;
   tasks: TaskStore;
   sessions: SessionStore;
   limiter: RateLimiter | undefined;
@@ -64,21 +67,22 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
   const queues = closing(new Queues({ settings, link, pool, onError: hooks.onError }));
   const cache = openCache();
   const { perMinute, store } = settings.rateLimit;
-  const counters = new SharedCounters(store === 'redis' ? link : undefined, `${keyPrefix}rate:`);
+  const requests = new SharedCounters(store === 'redis' ? link : undefined, `${keyPrefix}rate:`);
+  // What is shared goes where the cache is.
+  const shared = settings.cacheType === 'redis' ? link : undefined;
   return {
     link,
     cache,
-    creator: new Creator(cache, settings.cacheType === 'redis' ? link : undefined, {
-      keyPrefix,
-      owner: instance,
-    }),
+    creator: new Creator(cache, shared, { keyPrefix, owner: instance }),
+    hashes: new SharedHashes(shared, `${keyPrefix}hash:`),
+    counters: new SharedCounters(shared, `${keyPrefix}counter:`),
     // With the routes for a migration, status can be moved while the service runs.
     tasks: new TaskStore({
       mode: settings.tasks,
       ...storesFor(settings.exportToken && link ? 'both' : settings.tasks, 'task:import:'),
     }),
     sessions: new SessionStore(storesFor(settings.sessions, 'chat:')),
-    limiter: perMinute > 0 ? new RateLimiter(counters, perMinute) : undefined,
+    limiter: perMinute > 0 ? new RateLimiter(requests, perMinute) : undefined,
     executions: link && new Executions(link.client, { keyPrefix, owner: instance }),
     queues,
     jobs: closing(new Jobs(queues, settings.jobQueues, hooks.onError)),

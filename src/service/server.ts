@@ -6,6 +6,7 @@ import { type Health, healthRoutes } from './http/routes/health.js';
 import { jobRoutes } from './http/routes/jobs.js';
 import { screeningRoutes } from './http/routes/screening.js';
 import { sessionRoutes } from './http/routes/sessions.js';
+import { sharedRoutes } from './http/routes/shared.js';
 import { taskRoutes } from './http/routes/tasks.js';
 import { type HttpService, listen } from './http/server.js';
 import type { Routes } from './http/types.js';
@@ -90,6 +91,7 @@ function routesOf(
   const { cache, tasks, sessions, limiter, executions, batches, jobs } = parts;
   return {
     ...cacheRoutes(cache),
+    ...sharedRoutes(parts, onError),
     ...limited({ ...taskRoutes(tasks), ...sessionRoutes(sessions) }, limiter),
     ...(settings.jobQueues.length > 0 && jobRoutes(jobs, onError)),
     ...(executions && executionRoutes(executions, onError)),

@@ -128,6 +128,25 @@ describe('a queue that falls back to memory', () => {
     expect([begun.size, once()]).toEqual([3, true]);
   });
 
+  it('one that Redis may have is not begun here when Redis goes, either', async () => {
+    const redis = await redisFor();
+    const { queue, mode } = await instanceOn(redis);
+    const { begun, handler } = counting();
+    await queue.push({ warm: true });
+    await raw(redis, (client) => client.call('CLIENT', 'PAUSE', '1000', 'WRITE'));
+    const id = await queue.push({});
+    redis.kill('SIGSTOP');
+    await queue.process(handler);
+    await mode('memory');
+    const other = await queue.push({});
+    await until(() => begun.has(other));
+    expect(begun.has(id)).toBe(false);
+    redis.kill('SIGCONT');
+    await until(() => begun.has(id), { timeout: 10_000 });
+    await until(() => queue.inMemory().waiting === 0);
+    expect(begun.get(id)).toBe(1);
+  });
+
   it('cancels a job that waits in memory, in Redis too', async () => {
     const redis = await redisFor(DURABLE);
     const { queue, mode } = await instanceOn(redis);

@@ -12,8 +12,8 @@ export interface FallbackQueueOptions {
   onError: (error: unknown) => void;
 }
 
-/** How often jobs in memory are looked after, in milliseconds. */
-const TEND_MS = 200;
+/** How often it is looked whether jobs in memory can go to Redis, in milliseconds. */
+const GIVE_MS = 200;
 /** Jobs that go to Redis at a time. */
 const AT_A_TIME = 50;
 
@@ -38,8 +38,8 @@ export class FallbackQueue implements JobQueue {
     this.#link = link;
     this.#redis = redis;
     this.#onError = onError;
-    this.#memory = new MemoryQueue({ mayBegin: () => link.mode === 'memory' });
-    this.#timer = setInterval(() => this.#tend(), TEND_MS).unref();
+    this.#memory = new MemoryQueue();
+    this.#timer = setInterval(() => void this.#give(), GIVE_MS).unref();
   }
 
   get mode(): Mode {
@@ -101,11 +101,6 @@ export class FallbackQueue implements JobQueue {
   #onRedis(): JobQueue {
     if (this.mode === 'memory') throw new RedisAwayError('in memory mode');
     return this.#redis;
-  }
-
-  #tend(): void {
-    if (this.mode === 'memory') this.#memory.turn();
-    else void this.#give();
   }
 
   #give(): Promise<void> {

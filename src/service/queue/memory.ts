@@ -42,8 +42,6 @@ export interface Lent {
 export interface MemoryQueueOptions {
   /** Pause before the second attempt, in milliseconds; it doubles. */
   backoffMs?: number;
-  /** Asked before a job is begun; while it says no, jobs wait for `turn`. */
-  mayBegin?: () => boolean;
 }
 
 /** Jobs in this process: for development, and where losing them with it is fine. */
@@ -51,7 +49,6 @@ export class MemoryQueue implements JobQueue {
   readonly engine = 'memory';
   readonly #jobs = new Map<string, Job>();
   readonly #backoffMs: number;
-  readonly #mayBegin: () => boolean;
   readonly #running = new Set<Promise<void>>();
   #handler: Handler | undefined;
   #concurrency = 1;
@@ -59,9 +56,8 @@ export class MemoryQueue implements JobQueue {
   #pushed = 0;
   #closed = false;
 
-  constructor({ backoffMs = BACKOFF_MS, mayBegin = () => true }: MemoryQueueOptions = {}) {
+  constructor({ backoffMs = BACKOFF_MS }: MemoryQueueOptions = {}) {
     this.#backoffMs = backoffMs;
-    this.#mayBegin = mayBegin;
   }
 
   /** With `shared` another queue may have stored it: it waits to be lent. */
@@ -83,14 +79,14 @@ export class MemoryQueue implements JobQueue {
       progress: { percent: 0 },
       shared,
     });
-    this.turn();
+    this.#turn();
     return id;
   }
 
   async process(handler: Handler, { concurrency = 1 } = {}): Promise<void> {
     this.#handler = handler;
     this.#concurrency = concurrency;
-    this.turn();
+    this.#turn();
   }
 
   async get(id: string): Promise<JobView | undefined> {
@@ -117,7 +113,7 @@ export class MemoryQueue implements JobQueue {
     if (job?.state !== 'failed') return false;
     delete job.error;
     Object.assign(job, { state: 'pending', attempts: 0, dueAt: performance.now() });
-    this.turn();
+    this.#turn();
     return true;
   }
 
@@ -175,9 +171,9 @@ export class MemoryQueue implements JobQueue {
   }
 
   /** Begins what is due; looks again when the next is. */
-  turn(): void {
+  #turn(): void {
     clearTimeout(this.#timer);
-    if (!this.#handler || this.#closed || !this.#mayBegin()) return;
+    if (!this.#handler || this.#closed) return;
     const now = performance.now();
     const waiting = [...this.#jobs.values()].filter(
       ({ state, shared }) => state === 'pending' && !shared,
@@ -187,12 +183,12 @@ export class MemoryQueue implements JobQueue {
     for (const job of due.slice(0, this.#concurrency - this.#running.size)) {
       const run = this.#run(job, this.#handler).finally(() => {
         this.#running.delete(run);
-        this.turn();
+        this.#turn();
       });
       this.#running.add(run);
     }
     const next = Math.min(...waiting.map(({ dueAt }) => dueAt).filter((at) => at > now));
-    if (Number.isFinite(next)) this.#timer = setTimeout(() => this.turn(), next - now + 1).unref();
+    if (Number.isFinite(next)) this.#timer = setTimeout(() => this.#turn(), next - now + 1).unref();
   }
 
   async #run(job: Job, handler: Handler): Promise<void> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import PgBoss from 'pg-boss';
 import type { Json } from '../cache/types.js';
+import { alone } from '../connection/postgres.js';
 import {
   CancelledError,
   checkPush,
@@ -34,6 +35,9 @@ const JOB_DEFAULTS = {
   expireInHours: 4,
   retentionDays: 7,
 } as const;
+
+/** Any number. Two that make the schema or a queue at once are a deadlock for Postgres, and one of them fails. */
+const START_LOCK = 7_041_989;
 
 /** What a job holds: the id as the caller knows it, and the data. */
 interface Payload {
@@ -174,10 +178,12 @@ export class PgbossQueue implements JobQueue {
 
   /** Makes the schema, the queue and the table of progress; again when Postgres was away. */
   #start(): Promise<void> {
-    this.#started ??= this.#open().catch((error: unknown) => {
-      this.#started = undefined;
-      throw error;
-    });
+    this.#started ??= alone(this.#options.pool, START_LOCK, () => this.#open()).catch(
+      (error: unknown) => {
+        this.#started = undefined;
+        throw error;
+      },
+    );
     return this.#started;
   }
 

@@ -3,19 +3,18 @@ import type { Json } from '../../cache/types.js';
 import type { Jobs } from '../../jobs.js';
 import { type Call, HttpError, ok, type Routes } from '../types.js';
 import { fromStore, idOf, userOf } from '../user.js';
+import { anyJson } from './cache.js';
 
-const job = z
-  .strictObject({
-    data: z.unknown(),
-    id: z.string().optional(),
-    delay_ms: z
-      .int()
-      .min(0)
-      .max(7 * 24 * 3_600_000)
-      .optional(),
-    priority: z.int().min(0).max(1_000).optional(),
-  })
-  .refine((body) => body.data !== undefined, { path: ['data'], error: 'required' });
+const job = z.strictObject({
+  data: anyJson,
+  id: z.string().optional(),
+  delay_ms: z
+    .int()
+    .min(0)
+    .max(7 * 24 * 3_600_000)
+    .optional(),
+  priority: z.int().min(0).max(1_000).optional(),
+});
 
 /**
  * `POST /api/jobs/{queue}` `{data, id?, delay_ms?, priority?}` -> 202 `{job}`; `GET /api/jobs/{queue}/{job}` -> state,
