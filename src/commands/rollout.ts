@@ -14,7 +14,7 @@ import { emit } from '../output/emit.js';
 import { ms, printable, status } from '../output/format.js';
 import { junit } from '../output/junit.js';
 import { type Consent, consent } from '../prompt.js';
-import { STAGES, type Stage } from '../rollout/stages.js';
+import { type Check, runCheck, Skip, STAGES, type Stage, SURVIVES } from '../rollout/stages.js';
 import { verifyStage } from '../rollout/verify.js';
 import { atTarget, oneTarget } from './keys/targets.js';
 
@@ -54,6 +54,8 @@ force in its health. An instance that says nothing of them shows "?".`,
     .argument('<stage>', '0, 1, 2 or 3')
     .option('--target <redis>', 'the Redis that the applications use')
     .option('--junit <file>', 'write the report as JUnit XML')
+    .option('--restart', 'stage 0: restart Redis by a drill, and look whether its data survives')
+    .option('--dry-run', 'with --restart: say how Redis would be restarted, and do nothing')
     .option('-y, --yes', 'do not ask')
     .option('--confirm <name>', 'the name of the Redis, for production')
     .addHelpText(
@@ -62,9 +64,12 @@ force in its health. An instance that says nothing of them shows "?".`,
 It writes task status, sessions and cache entries of users of its own (cache-ops-...) through every
 application, looks at them in Redis, and removes them again. Routes as the reference service has
 them: /api/tasks/{task}, /api/sessions/{kind}/{task} with X-User-Id, and the probe's.
-Exit 3 when a check failed; the way back is printed.`,
+Stage 0 only reads, unless --restart is given: then, when its other checks have passed, the drill
+redis-restart-data stops and starts Redis by its configured control. Its report is in drill history.
+Exit 3 when a check failed, 7 when Redis was not started again; the way back is printed.`,
     )
     .action(async (stage: string, flags: VerifyFlags) => {
+      if (flags.dryRun) return previewRestart(context, stage, flags);
       const result = await verify(context, stage, flags);
       await emit(context, result, renderVerify);
       if (!result.ok) context.exitCode = ExitCode.bad;
@@ -75,6 +80,8 @@ Exit 3 when a check failed; the way back is printed.`,
 interface VerifyFlags extends Consent {
   target?: string;
   junit?: string;
+  restart?: boolean;
+  dryRun?: boolean;
 }
 
 const statusResult = z.object({
@@ -143,10 +150,30 @@ const verifyResult = z.object({
 });
 type VerifyResult = z.infer<typeof verifyResult>;
 
-async function verify(context: Context, word: string, flags: VerifyFlags): Promise<VerifyResult> {
+function stageOf(word: string, { restart, dryRun }: VerifyFlags): Stage {
   if (!Object.hasOwn(STAGES, word))
     throw new CacheOpsError('usage', `"${word}" is not a stage`, '0, 1, 2 or 3');
-  const stage = Number(word) as Stage;
+  if (restart && word !== '0')
+    throw new CacheOpsError('usage', '--restart belongs to stage 0', 'cache-ops rollout verify 0');
+  if (dryRun && !restart)
+    throw new CacheOpsError(
+      'usage',
+      '--dry-run shows a restart only',
+      'cache-ops rollout verify 0 --restart --dry-run',
+    );
+  return Number(word) as Stage;
+}
+
+async function previewRestart(context: Context, word: string, flags: VerifyFlags): Promise<void> {
+  stageOf(word, flags);
+  const { preview, renderPreview } = await import('./drill/render.js');
+  const { planRestart } = await import('./drill/restart.js');
+  const target = oneTarget(await context.config(), flags.target, '--target');
+  await emit(context, preview(await planRestart(context, target.name)), renderPreview);
+}
+
+async function verify(context: Context, word: string, flags: VerifyFlags): Promise<VerifyResult> {
+  const stage = stageOf(word, flags);
   const config = await context.config();
   const target = oneTarget(config, flags.target, '--target');
   const applications: Application[] = Object.entries(config.applications).map(
@@ -170,13 +197,33 @@ async function verify(context: Context, word: string, flags: VerifyFlags): Promi
       prefix: toBytes(applicationPrefix(config)),
       applications,
       limits,
+      restarts: flags.restart === true,
     }),
   );
+  if (flags.restart) checks.push(await restart(context, target.name, checks, flags));
   const { name, back } = STAGES[stage];
   return verifyResult.parse({
     ok: checks.every((check) => check.status !== 'failed'),
     ...{ stage, name, way_back: back, checks },
   });
+}
+
+/** Only where all else is well: a Redis that keeps nothing would lose what it has. */
+async function restart(
+  context: Context,
+  target: string,
+  before: readonly Check[],
+  flags: VerifyFlags,
+): Promise<Check> {
+  if (before.some(({ status: state }) => state === 'failed'))
+    return runCheck(target, SURVIVES, async () => {
+      throw new Skip('not restarted, as a check before has failed');
+    });
+  const { planRestart, restartByDrill } = await import('./drill/restart.js');
+  const plan = await planRestart(context, target);
+  const { address } = plan.prepared;
+  await consent(context, `Restart Redis ${target} (${address})?`, target, flags);
+  return restartByDrill(context, plan);
 }
 
 function renderStatus({ environment, applications, agree }: StatusResult): Block[] {

@@ -29,6 +29,9 @@ export interface Check {
   detail: string | null;
 }
 
+/** The check of stage 0 that restarts Redis. */
+export const SURVIVES = 'data survives a restart';
+
 /** What a check needs to say that it cannot be made here. */
 export class Skip extends Error {
   override readonly name = 'Skip';

@@ -10,7 +10,7 @@ import {
 import type { Masters } from '../keys/masters.js';
 import { parseInfo } from '../redis/info.js';
 import { ask, type JsonAnswer } from './http.js';
-import { type Check, runCheck, Skip, type Stage } from './stages.js';
+import { type Check, runCheck, Skip, type Stage, SURVIVES } from './stages.js';
 
 /** What a stage is verified against. */
 export interface Estate {
@@ -19,6 +19,8 @@ export interface Estate {
   prefix: string;
   applications: readonly Application[];
   limits: Limits;
+  /** Whether a restart is verified besides: then it is not said how to. */
+  restarts: boolean;
 }
 
 /** Times to live that keys may have at most, in milliseconds. */
@@ -36,7 +38,7 @@ export async function verifyStage(stage: Stage, estate: Estate): Promise<Check[]
   return cacheChecks(estate, mark);
 }
 
-async function durable({ masters }: Estate): Promise<Check[]> {
+async function durable({ masters, restarts }: Estate): Promise<Check[]> {
   const checks: Check[] = [];
   for (const node of masters.nodes) {
     const of = `${masters.target} ${node.address}`;
@@ -54,12 +56,13 @@ async function durable({ masters }: Estate): Promise<Check[]> {
         if (info.aof_last_write_status !== 'ok') throw new Error('its last write failed');
         return 'on, the last write is ok';
       }),
-      await runCheck(of, 'data survives a restart', async () => {
-        throw new Skip(
-          `this does not restart Redis; a drill does: cache-ops drill redis-down ${masters.target}`,
-        );
-      }),
     );
+    if (!restarts)
+      checks.push(
+        await runCheck(of, SURVIVES, async () => {
+          throw new Skip('Redis is not restarted without --restart');
+        }),
+      );
   }
   return checks;
 }

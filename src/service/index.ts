@@ -3,9 +3,10 @@
  *
  * Caches: `RedisLink` is the one connection of a process and decides whether Redis is used; `FallbackCache`
  * goes on in memory while it is away; `PostgresCache`, `MemoryCache` and `TwoLevelCache` are the others.
- * Queues: `MemoryQueue`, `BullmqQueue` and `PgbossQueue` behind `JobQueue`. Split tasks: `BatchStore` and
- * `BatchRunner`. Work that must be done once: `Executions`, `Locks` and `FencedStore`. All of it as the
- * environment describes it: `settingsFrom` and `openParts`; over HTTP: `startService`.
+ * Queues: `MemoryQueue`, `BullmqQueue` and `PgbossQueue` behind `JobQueue`, and `FallbackQueue`, which goes on
+ * in memory while Redis is away. Split tasks: `BatchStore` and `BatchRunner`. Work that must be done once:
+ * `Executions`, `Locks` and `FencedStore`. All of it as the environment describes it: `settingsFrom` and
+ * `openParts`; over HTTP: `startService`.
  */
 export { BATCH_KINDS, type Batch, recommendedBatchSize, splitIntoBatches } from './batches/plan.js';
 export {
@@ -37,6 +38,7 @@ export type { Cache, CacheStats, Json } from './cache/types.js';
 export { type WarmEntry, warmUp } from './cache/warm-up.js';
 export type { RedisAddress } from './connection/client.js';
 export {
+  ForeignValueError,
   type LinkOptions,
   type LinkStatus,
   type Mode,
@@ -62,7 +64,9 @@ export {
 export { createMetrics, type Metrics, type Observed } from './metrics.js';
 export { openParts, type Parts } from './parts.js';
 export { type BullmqOptions, BullmqQueue } from './queue/bullmq.js';
-export { MemoryQueue } from './queue/memory.js';
+export { FallbackQueue, type FallbackQueueOptions } from './queue/fallback.js';
+export { MemoryQueue, type MemoryQueueOptions } from './queue/memory.js';
+export { type QueueState, Queues, type QueuesOptions } from './queue/open.js';
 export { type PgbossOptions, PgbossQueue } from './queue/pgboss.js';
 export {
   CancelledError,

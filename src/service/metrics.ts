@@ -1,11 +1,13 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Cache } from './cache/types.js';
+import type { QueueState } from './queue/open.js';
 
 export interface Observed {
   cache: Cache;
   /** `redis`, `memory` or `postgres`: the mode in use now. */
   mode: () => string;
   redisUp: () => boolean;
+  queues: () => QueueState;
 }
 
 /** What Prometheus reads of one instance. */
@@ -19,9 +21,10 @@ export interface Metrics {
   item(status: 'success' | 'failed' | 'conflict'): void;
 }
 
-const MODES = ['redis', 'memory', 'postgres'];
+const CACHE_MODES = ['redis', 'memory', 'postgres'];
+const QUEUE_MODES = ['redis', 'memory', 'pgboss'];
 
-export function createMetrics({ cache, mode, redisUp }: Observed): Metrics {
+export function createMetrics({ cache, mode, redisUp, queues }: Observed): Metrics {
   const registry = new Registry();
   const registers = [registry];
   // The cache counts for itself: at every scrape the counter becomes what the cache has.
@@ -44,13 +47,27 @@ export function createMetrics({ cache, mode, redisUp }: Observed): Metrics {
     const { sets, errors } = cache.stats();
     return { set: sets, error: errors };
   });
+  const ofMode = (name: string, modes: readonly string[], now: () => string) =>
+    new Gauge({
+      name,
+      help: '1 for the mode in use',
+      labelNames: ['mode'],
+      registers,
+      collect() {
+        for (const one of modes) this.set({ mode: one }, Number(one === now()));
+      },
+    });
+  ofMode('cache_mode', CACHE_MODES, mode);
+  ofMode('queue_mode', QUEUE_MODES, () => queues().mode);
   new Gauge({
-    name: 'cache_mode',
-    help: '1 for the mode in use',
-    labelNames: ['mode'],
+    name: 'queue_memory_jobs',
+    help: 'Jobs that this process alone has because Redis was away when they came',
+    labelNames: ['state'],
     registers,
     collect() {
-      for (const one of MODES) this.set({ mode: one }, Number(one === mode()));
+      const { waiting, running } = queues().memory;
+      this.set({ state: 'waiting' }, waiting);
+      this.set({ state: 'running' }, running);
     },
   });
   new Gauge({

@@ -5,6 +5,7 @@ import { BatchStore } from './batches/store.js';
 import { SharedCounters } from './cache/counters.js';
 import { FallbackCache } from './cache/fallback.js';
 import { Creator } from './cache/get-or-create.js';
+import { SharedHashes } from './cache/hashes.js';
 import { MemoryCache } from './cache/memory.js';
 import { PostgresCache } from './cache/postgres.js';
 import { TwoLevelCache } from './cache/two-level.js';
@@ -12,10 +13,8 @@ import type { Cache } from './cache/types.js';
 import { RedisLink } from './connection/link.js';
 import { createPool } from './connection/postgres.js';
 import { Executions } from './execution/executions.js';
-import { BullmqQueue } from './queue/bullmq.js';
-import { MemoryQueue } from './queue/memory.js';
-import { PgbossQueue } from './queue/pgboss.js';
-import type { JobQueue } from './queue/types.js';
+import { Jobs } from './jobs.js';
+import { Queues } from './queue/open.js';
 import { RateLimiter } from './rate-limit.js';
 import { SessionStore } from './sessions.js';
 import type { Settings, Stores } from './settings.js';
@@ -26,10 +25,14 @@ export interface Parts {
   link: RedisLink | undefined;
   cache: Cache;
   creator: Creator;
+  hashes: SharedHashes;
+  counters: SharedCounters;
   tasks: TaskStore;
   sessions: SessionStore;
   limiter: RateLimiter | undefined;
   executions: Executions | undefined;
+  queues: Queues;
+  jobs: Jobs;
   batches: { store: BatchStore; runner: BatchRunner } | undefined;
   close(): Promise<void>;
 }
@@ -61,24 +64,28 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
     redis: where === 'memory' ? undefined : onRedis(name),
     memory: where === 'redis' ? undefined : closing(new MemoryCache()),
   });
+  const queues = closing(new Queues({ settings, link, pool, onError: hooks.onError }));
   const cache = openCache();
   const { perMinute, store } = settings.rateLimit;
-  const counters = new SharedCounters(store === 'redis' ? link : undefined, `${keyPrefix}rate:`);
+  const requests = new SharedCounters(store === 'redis' ? link : undefined, `${keyPrefix}rate:`);
+  // What is shared goes where the cache is.
+  const shared = settings.cacheType === 'redis' ? link : undefined;
   return {
     link,
     cache,
-    creator: new Creator(cache, settings.cacheType === 'redis' ? link : undefined, {
-      keyPrefix,
-      owner: instance,
-    }),
+    creator: new Creator(cache, shared, { keyPrefix, owner: instance }),
+    hashes: new SharedHashes(shared, `${keyPrefix}hash:`),
+    counters: new SharedCounters(shared, `${keyPrefix}counter:`),
     // With the routes for a migration, status can be moved while the service runs.
     tasks: new TaskStore({
       mode: settings.tasks,
       ...storesFor(settings.exportToken && link ? 'both' : settings.tasks, 'task:import:'),
     }),
     sessions: new SessionStore(storesFor(settings.sessions, 'chat:')),
-    limiter: perMinute > 0 ? new RateLimiter(counters, perMinute) : undefined,
+    limiter: perMinute > 0 ? new RateLimiter(requests, perMinute) : undefined,
     executions: link && new Executions(link.client, { keyPrefix, owner: instance }),
+    queues,
+    jobs: closing(new Jobs(queues, settings.jobQueues, hooks.onError)),
     batches: pool && openBatches(pool),
     async close() {
       for (const close of closers) await close();
@@ -98,7 +105,7 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
     const batches = new BatchStore(from);
     const options: BatchRunnerOptions = {
       store: batches,
-      openQueue: (kind) => openQueue(kind, from, settings, hooks),
+      openQueue: (kind) => queues.open(kind),
       work: async (item, call) => {
         try {
           const result = await screen(item, call);
@@ -120,12 +127,4 @@ export function openParts(settings: Settings, hooks: Hooks): Parts {
 
 function openPool(url: string, { concurrency }: Settings, { onError }: Hooks): pg.Pool {
   return createPool({ url, max: Math.min(5 + concurrency, 20), onError });
-}
-
-function openQueue(name: string, pool: pg.Pool, settings: Settings, { onError }: Hooks): JobQueue {
-  const { queueType, redis: address, keyPrefix, leaseMs: lockMs } = settings;
-  if (queueType === 'redis' && address)
-    return new BullmqQueue({ address, name, keyPrefix, onError, lockMs });
-  if (queueType === 'pgboss') return new PgbossQueue({ pool, name, onError });
-  return new MemoryQueue();
 }

@@ -17,6 +17,10 @@ export interface Settings {
   /** Where split tasks are kept and the cache table is; absent without Postgres. Holds a password. */
   databaseUrl?: string;
   queueType: 'memory' | 'redis' | 'pgboss';
+  /** Jobs go into memory while Redis is away; without it they are refused, as memory ends with the process. */
+  queueFallback: boolean;
+  /** Queues of single jobs that this instance takes and works on. */
+  jobQueues: string[];
   /** Batches of a kind at a time. */
   concurrency: number;
   /** Milliseconds that a worker may be silent before others go on with its batch. */
@@ -82,6 +86,12 @@ const schema = z.object({
   CACHE_TYPE: z.enum(['memory', 'redis', 'postgres']).optional(),
   CACHE_TWO_LEVEL: flag(false),
   QUEUE_TYPE: z.enum(['memory', 'redis', 'pgboss']).default('memory'),
+  QUEUE_FALLBACK: z.enum(['none', 'memory']).default('none'),
+  JOB_QUEUES: z
+    .string()
+    .regex(/^[a-z][a-z0-9:-]{0,59}(,[a-z][a-z0-9:-]{0,59}){0,19}$/, 'expected names, with commas')
+    .transform((names) => names.split(','))
+    .optional(),
   WORKER_CONCURRENCY: number(0, 100).default(1),
   BATCH_LEASE_MS: number(100, 900_000).default(30_000),
   RATE_LIMIT_PER_MINUTE: number(0, 999_999).default(0),
@@ -119,8 +129,9 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
   if (vars.CACHE_TYPE === 'postgres' || vars.QUEUE_TYPE === 'pgboss')
     if (!vars.DATABASE_URL)
       throw new SettingsError('CACHE_TYPE=postgres and QUEUE_TYPE=pgboss need DATABASE_URL');
-  if (vars.QUEUE_TYPE === 'redis' && !address)
-    throw new SettingsError('QUEUE_TYPE=redis needs REDIS_URL or REDIS_HOST, and REDIS_ENABLED');
+  if (vars.QUEUE_TYPE === 'redis' && vars.REDIS_ENABLED && !address)
+    throw new SettingsError('QUEUE_TYPE=redis needs REDIS_URL or REDIS_HOST');
+  const queueType = vars.QUEUE_TYPE === 'redis' && !vars.REDIS_ENABLED ? 'memory' : vars.QUEUE_TYPE;
   const has = address !== undefined;
   const useCache = vars.CACHE_TYPE !== 'memory' && vars.REDIS_CACHE_ENABLED;
   const cacheType =
@@ -134,7 +145,7 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
   // Stage 0 of the rollout: a Redis that nothing is to use is left alone.
   const isUsed =
     vars.EXPORT_TOKEN !== undefined ||
-    [cacheType, tasks, sessions, limits, vars.QUEUE_TYPE].some(
+    [cacheType, tasks, sessions, limits, queueType].some(
       (store) => store === 'redis' || store === 'both',
     );
   return {
@@ -146,7 +157,9 @@ export function settingsFrom(env: Environment, defaults: { instance: string }): 
     sessions,
     rateLimit: { store: limits, perMinute: vars.RATE_LIMIT_PER_MINUTE },
     ...(vars.DATABASE_URL && { databaseUrl: vars.DATABASE_URL }),
-    queueType: vars.QUEUE_TYPE,
+    queueType,
+    queueFallback: queueType === 'redis' && vars.QUEUE_FALLBACK === 'memory',
+    jobQueues: vars.JOB_QUEUES ?? [],
     concurrency: vars.WORKER_CONCURRENCY,
     leaseMs: vars.BATCH_LEASE_MS,
     ...(vars.API_TOKEN && { apiToken: vars.API_TOKEN }),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { configured } from '../health/estate.js';
 import { command } from '../servers/command.js';
 import { startRedis } from '../servers/redis.js';
@@ -54,6 +54,88 @@ it('stage 0: Redis is healthy and durable, and nobody uses it', async () => {
   expect(early.failed.map(({ check }: { check: string }) => check)).toEqual([
     ...['append-only file', 'in memory mode', 'in memory mode'],
   ]);
+});
+
+describe('stage 0 with --restart', () => {
+  /** A Redis that cache-ops may stop and start, used by nobody. */
+  async function restartable({ aof = true, lossy = false } = {}) {
+    const redis = await startRedis({ aof });
+    onTestFinished(() => redis.stop());
+    const { startCommand } = redis;
+    const forget = `rm -rf $(dirname ${startCommand.split(' ')[1]})/appendonlydir; `;
+    const start = lossy ? forget + startCommand : startCommand;
+    const site = configured({
+      environment: 'ci',
+      redis: {
+        main: { url: redis.url, control: { process: { pidFile: redis.pidFile, start } } },
+      },
+    });
+    const verify = async (...more: string[]) => {
+      const { code, stdout, stderr } = await site.run([
+        ...['rollout', 'verify', '0', '--restart', '--json', ...more],
+      ]);
+      const result = stdout === '' ? undefined : JSON.parse(stdout);
+      const restart = result?.checks?.find(
+        ({ check }: { check: string }) => check === 'data survives a restart',
+      );
+      return { code, stderr, result, restart };
+    };
+    return { redis, verify, ...site };
+  }
+
+  it('restarts Redis by the drill, finds every key again, and keeps the report', async () => {
+    const { redis, verify, run } = await restartable();
+    await command(redis.port, 'SET mine 1');
+    const before = redis.pid;
+    const { code, restart } = await verify('--yes');
+    expect(restart).toMatchObject({ status: 'passed' });
+    expect(restart.detail).toMatch(/^120 keys written before are there after it, away for \d+ ms$/);
+    expect([code, redis.pid === before]).toEqual([0, false]);
+    expect((await command(redis.port, 'KEYS *')).trim()).toBe('*1\r\n$4\r\nmine');
+    const { stdout } = await run(['drill', 'history', '--json']);
+    expect(stdout).toContain('redis-restart-data');
+  });
+
+  it('fails where the data is lost', async () => {
+    const { verify } = await restartable({ lossy: true });
+    const { code, restart } = await verify('--yes');
+    expect(code).toBe(3);
+    expect(restart).toMatchObject({
+      status: 'failed',
+      detail: expect.stringMatching(/120 of 120 keys written before are not as they were/),
+    });
+  });
+
+  it('does not restart a Redis that keeps nothing, or that is in use', async () => {
+    const { redis, verify } = await restartable({ aof: false });
+    const before = redis.pid;
+    const { code, restart } = await verify('--yes');
+    expect([code, restart.status]).toEqual([3, 'skipped']);
+    const used = await estateWith({ CACHE_TYPE: 'redis' });
+    const { result } = await used.verify(0, '--restart');
+    expect(result.checks.at(-1)).toMatchObject({ status: 'skipped' });
+    expect(redis.pid).toBe(before);
+  });
+
+  it('asks first, shows what it would do, and refuses what it cannot', async () => {
+    const { redis, verify } = await restartable();
+    const before = redis.pid;
+    const preview = await verify('--dry-run');
+    expect(preview.code).toBe(0);
+    expect(preview.result).toMatchObject({ drill: 'redis-restart-data', persistence: 'AOF' });
+    expect((await verify()).code).toBe(6);
+    expect(redis.pid).toBe(before);
+    const { run } = configured({ redis: { main: redis.url } });
+    const uncontrolled = await run(['rollout', 'verify', '0', '--restart', '--yes']);
+    expect(uncontrolled.code).not.toBe(0);
+    expect(uncontrolled.stderr).toContain('control');
+    for (const flags of [
+      ['1', '--restart'],
+      ['0', '--dry-run'],
+    ])
+      expect((await run(['rollout', 'verify', ...flags, '--yes'])).code).toBe(2);
+    expect(redis.pid).toBe(before);
+  });
 });
 
 it.each([

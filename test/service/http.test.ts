@@ -172,6 +172,37 @@ describe('bad input', () => {
       USER,
     ],
     ['a session of more than 1 MB', 413, 'POST', '/api/sessions/search/t1', big, USER],
+    ['a glob as a key to create', 400, 'POST', '/api/cache/a*/create', { value: 1 }],
+    ['nothing to create', 400, 'POST', '/api/cache/k/create', { ttl: 1 }],
+    ['a duration as text', 400, 'POST', '/api/cache/k/create', { value: 1, takes_ms: '5' }],
+    ['an hour of waiting', 400, 'POST', '/api/cache/k/create', { value: 1, takes_ms: 3_600_000 }],
+    ['a value to create of more than 1 MB', 413, 'POST', '/api/cache/k/create', big],
+    ['a glob as a hash', 400, 'PUT', '/api/hashes/a*/f', { value: 1 }],
+    ['a glob as a field', 400, 'PUT', '/api/hashes/h/f*', { value: 1 }],
+    ['dots as a field', 400, 'PUT', '/api/hashes/h/a%2F..%2Fb', { value: 1 }],
+    ['NUL in a field', 400, 'PUT', '/api/hashes/h/f%00', { value: 1 }],
+    ['no field', 400, 'PUT', '/api/hashes/h/', { value: 1 }],
+    ['a field without a value', 400, 'PUT', '/api/hashes/h/f', {}],
+    ['a field of more than 1 MB', 413, 'PUT', '/api/hashes/h/f', big],
+    ['NUL in a hash that is read', 400, 'GET', '/api/hashes/h%00'],
+    ['a glob as a counter', 400, 'POST', '/api/counters/c*', {}],
+    ['dots as a counter', 400, 'POST', '/api/counters/a%2F..%2Fb', {}],
+    ['a step as text', 400, 'POST', '/api/counters/c', { by: '1' }],
+    ['half a step', 400, 'POST', '/api/counters/c', { by: 0.5 }],
+    ['a step beyond all measure', 400, 'POST', '/api/counters/c', { by: 1e300 }],
+    ['a counter for ever', 400, 'POST', '/api/counters/c', { ttl: 0 }],
+    ['no user of a job', 401, 'POST', '/api/jobs/dc:jobs', { data: 1 }],
+    ['no such queue', 404, 'POST', '/api/jobs/other', { data: 1 }, USER],
+    ['a queue with dots', 404, 'POST', '/api/jobs/..%2Fother', { data: 1 }, USER],
+    ['a job without data', 400, 'POST', '/api/jobs/dc:jobs', {}, USER],
+    ['a colon in the id of a job', 400, 'POST', '/api/jobs/dc:jobs', { data: 1, id: 'a:b' }, USER],
+    ['a glob as the id of a job', 400, 'POST', '/api/jobs/dc:jobs', { data: 1, id: '*' }, USER],
+    ['NUL in the id of a job', 400, 'POST', '/api/jobs/dc:jobs', { data: 1, id: 'a\0' }, USER],
+    ['a number as the id of a job', 400, 'POST', '/api/jobs/dc:jobs', { data: 1, id: 7 }, USER],
+    ['a priority below 0', 400, 'POST', '/api/jobs/dc:jobs', { data: 1, priority: -1 }, USER],
+    ['a job of more than 1 MB', 413, 'POST', '/api/jobs/dc:jobs', big, USER],
+    ['a colon in a job that is read', 400, 'GET', '/api/jobs/dc:jobs/a:b', undefined, USER],
+    ['a glob as a job to cancel', 400, 'DELETE', '/api/jobs/dc:jobs/*', undefined, USER],
     ['progress as text', 400, 'PUT', '/api/tasks/t1', { status: 'pending', progress: '5' }, USER],
   ];
 
@@ -183,13 +214,15 @@ describe('bad input', () => {
         REDIS_URL: redis.url,
         CACHE_TYPE: type,
         REDIS_TASK_STATUS_ENABLED: 'true',
+        ...{ JOB_QUEUES: 'dc:jobs', QUEUE_TYPE: type },
       });
       await service.put('witness', 1);
       const client = createClient({ host: '127.0.0.1', port: redis.port, db: 0 });
       await client.connect();
-      // The probe's own key comes and goes.
+      // The probe's own key comes and goes; BullMQ's worker has its own.
       const keys = async () =>
-        (await client.keys('*')).filter((key) => !key.includes(':probe:')).length;
+        (await client.keys('*')).filter((key) => !/:probe:|^bull:dc-jobs:(meta|stalled)/.test(key))
+          .length;
       const before = await keys();
       for (const [name, status, method, path, body, headers] of cases) {
         const answer = await service.call(method, path, body, headers);

@@ -148,6 +148,22 @@ it('pgboss: a failed job that is retried is not taken for an old one', async () 
   expect(rows).toEqual([{ completed_on: null, kept: true }]);
 });
 
+it('pgboss: queues that are opened at once, by several processes, do not stand in each other’s way', async () => {
+  const schema = `fresh_${randomUUID().slice(0, 8)}`;
+  const pools = [pool, createPool({ url: postgres.url })];
+  onTestFinished(() => pools[1]?.end());
+  const queues = Array.from({ length: 8 }, (_, n) => {
+    const queue = new PgbossQueue({
+      ...{ pool: pools[n % 2] as pg.Pool, name: `q${n}`, schema },
+      onError() {},
+    });
+    onTestFinished(() => queue.close(0));
+    return queue;
+  });
+  const pushed = await Promise.allSettled(queues.map((queue) => queue.push({})));
+  expect(pushed.filter(({ status }) => status === 'rejected')).toEqual([]);
+});
+
 it('redis: pushing while Redis is away is refused within seconds, not stored in memory', async () => {
   const address = { host: '127.0.0.1', port: await freePort(), db: 0 };
   const jobs = new BullmqQueue({ address, name: 'away', keyPrefix: 'test:', onError() {} });

@@ -11,6 +11,8 @@ it('runs in memory when nothing is set', () => {
     sessions: 'memory',
     rateLimit: { store: 'memory', perMinute: 0 },
     queueType: 'memory',
+    queueFallback: false,
+    jobQueues: [],
     concurrency: 1,
     leaseMs: 30_000,
     switches: {
@@ -79,6 +81,8 @@ it.each([
   [{ REDIS_ENABLED: 'maybe' }, /^REDIS_ENABLED: /],
   [{ CACHE_TYPE: 'postgres' }, /need DATABASE_URL$/],
   [{ QUEUE_TYPE: 'redis' }, /^QUEUE_TYPE=redis needs REDIS_URL/],
+  [{ QUEUE_FALLBACK: 'disk' }, /^QUEUE_FALLBACK: /],
+  [{ JOB_QUEUES: 'a,../b' }, /^JOB_QUEUES: /],
   [{ DATABASE_URL: 'mysql://:hidden-word@x' }, /^DATABASE_URL: /],
   [{ API_TOKEN: 'hidden-word' }, /^API_TOKEN: /],
   [{ PORT: '70000' }, /^PORT: /],

@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto';
 import type { Json } from '../cache/types.js';
+import { RedisAwayError } from '../connection/link.js';
 import { CancelledError, type JobCall, type JobQueue } from '../queue/types.js';
 import { type BatchEnd, type ItemWork, runBatch } from './run.js';
 import type { BatchRef, BatchStore, Claim, NewTask } from './store.js';
@@ -82,13 +82,21 @@ export class BatchRunner {
     while (dispatched > 0 && !this.#closed)
       dispatched = await store.dispatch(({ task, batch, kind }) =>
         // A new job each time: one of the same id that has ended would be taken for it.
-        this.#queue(kind).push({ task, batch }, { id: `${task}-${batch}-${randomInt(1e9)}` }),
+        this.#queue(kind).push({ task, batch }),
       );
   }
 
-  /** Whether a job is in line. One that was taken, while its batch was not, has lost its worker. */
+  /**
+   * Whether a job is in line. One that was taken, while its batch was not, has lost its worker; one of which
+   * only a Redis that is away knows does no work now: it finds its batch done when it comes.
+   */
   async #waits({ kind, id }: { kind: string; id: string }): Promise<boolean> {
-    return (await this.#queue(kind).get(id))?.state === 'pending';
+    try {
+      return (await this.#queue(kind).get(id))?.state === 'pending';
+    } catch (error) {
+      if (error instanceof RedisAwayError) return false;
+      throw error;
+    }
   }
 
   #queue(kind: string): JobQueue {

@@ -39,9 +39,8 @@ export class SharedCounters implements Outlet {
         if (!(error instanceof RedisAwayError)) throw error;
       }
     }
-    const now = performance.now();
-    const held = this.#steps.get(key);
-    const live = held && held.endsAt > now ? held : { by: 0, endsAt: now + ttlSeconds * 1_000 };
+    const endsAt = performance.now() + ttlSeconds * 1_000;
+    const live = this.#held(key) ?? { by: 0, endsAt };
     live.by += by;
     this.#steps.set(key, live);
     for (const oldest of this.#steps.keys()) {
@@ -49,6 +48,25 @@ export class SharedCounters implements Outlet {
       this.#steps.delete(oldest);
     }
     return live.by;
+  }
+
+  /** The value, 0 for a counter that is not there; while Redis is away, what this instance has counted since. */
+  async get(key: string): Promise<number> {
+    const link = this.#link;
+    if (link?.mode === 'redis') {
+      try {
+        const read = () => withDeadline(link.client.get(this.#prefix + key), COMMAND_TIMEOUT_MS);
+        return Number((await link.run(read)) ?? 0);
+      } catch (error) {
+        if (!(error instanceof RedisAwayError)) throw error;
+      }
+    }
+    return this.#held(key)?.by ?? 0;
+  }
+
+  #held(key: string): { by: number; endsAt: number } | undefined {
+    const held = this.#steps.get(key);
+    return held && held.endsAt > performance.now() ? held : undefined;
   }
 
   async replay(client: Redis): Promise<void> {

@@ -42,6 +42,14 @@ export class RedisAwayError extends Error {
   override readonly name = 'RedisAwayError';
 }
 
+/** The key holds a value of another kind, which somebody else has put there. */
+export class ForeignValueError extends Error {
+  override readonly name = 'ForeignValueError';
+}
+
+const isForeign = (error: unknown) =>
+  error instanceof Error && /^WRONGTYPE|value is not an integer/.test(error.message);
+
 /**
  * The service's one connection to Redis and the decision whether to use it. The first failure of a
  * command, of the connection or of the heartbeat ends redis mode for every store at once. From then
@@ -98,7 +106,8 @@ export class RedisLink {
 
   /**
    * Runs an operation on Redis. Rejects with RedisAwayError, in memory mode at once; an operation
-   * that fails switches to memory mode first. Each command must have its own deadline.
+   * that fails switches to memory mode first. Each command must have its own deadline. A key that holds
+   * something else is no outage: ForeignValueError.
    */
   async run<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#mode === 'memory') throw new RedisAwayError('in memory mode');
@@ -108,6 +117,7 @@ export class RedisLink {
       this.#usedAt = performance.now();
       return result;
     } catch (error) {
+      if (isForeign(error)) throw new ForeignValueError('the key holds something else');
       if (outage === this.#outages) this.fail(error);
       throw new RedisAwayError(failureClass(error));
     }

@@ -47,6 +47,26 @@ export async function inTransaction<T>(
   }
 }
 
+/** Who works alone on a pool: one connection of it waits for the lock, rather than all of them. */
+const turns = new WeakMap<pg.Pool, Promise<unknown>>();
+
+/** Runs `work` while nobody else does under this number, in this process or in another on the same database. */
+export function alone<T>(pool: pg.Pool, number: number, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(pool)?.catch(() => {}) ?? Promise.resolve();
+  const turn = before.then(async () => {
+    const client = await pool.connect();
+    try {
+      await client.query('SELECT pg_advisory_lock($1)', [number]);
+      return await work();
+    } finally {
+      // The lock goes with its connection.
+      client.release(true);
+    }
+  });
+  turns.set(pool, turn);
+  return turn;
+}
+
 /**
  * JSON as jsonb takes it. A NUL and half a surrogate pair are legal in JSON, and refused there: they become
  * U+FFFD, rather than that one odd text stops a whole batch.

@@ -8,6 +8,7 @@ import {
   ATTEMPTS,
   BACKOFF_MS,
   CancelledError,
+  checkPush,
   engineName,
   type Handler,
   type JobProgress,
@@ -26,14 +27,13 @@ export interface BullmqOptions {
   onError: (error: unknown) => void;
   /** How long a worker that died holds its jobs, in milliseconds (default 30,000). */
   lockMs?: number;
+  /** Longest wait for Redis when a job is pushed or looked at, in milliseconds (default 2,000). */
+  timeoutMs?: number;
 }
 
 /** Times a job may be found stalled (its worker died) before it fails. BullMQ's one is too few for restarts. */
 const MOST_STALLS = 10;
-/** Longest wait for Redis when a job is pushed or looked at, in milliseconds. */
-const TIMEOUT_MS = 2_000;
-
-/** Jobs on Redis by BullMQ. Pushing rejects within two seconds while Redis is away: nothing is promised that is not stored. */
+/** Jobs on Redis by BullMQ. Pushing rejects within seconds while Redis is away: nothing is promised that is not stored. */
 export class BullmqQueue implements JobQueue {
   readonly engine = 'redis';
   readonly #options: BullmqOptions;
@@ -41,16 +41,18 @@ export class BullmqQueue implements JobQueue {
   /** For notes of our own: BullMQ's connection is BullMQ's. */
   readonly #notes: Redis;
   readonly #stops = new Map<string, AbortController>();
+  readonly #timeoutMs: number;
   #worker: Worker | undefined;
 
   constructor(options: BullmqOptions) {
     this.#options = options;
+    this.#timeoutMs = options.timeoutMs ?? 2_000;
     this.#queue = new Queue(engineName(options.name), {
       connection: {
         ...connectionOf(options.address),
         maxRetriesPerRequest: 1,
         enableOfflineQueue: true,
-        commandTimeout: TIMEOUT_MS,
+        commandTimeout: this.#timeoutMs,
       },
       defaultJobOptions: {
         attempts: ATTEMPTS,
@@ -63,17 +65,19 @@ export class BullmqQueue implements JobQueue {
     this.#notes = createClient(options.address);
   }
 
-  async push(data: Json, { id = randomUUID(), delayMs, priority }: PushOptions = {}) {
+  async push(data: Json, options: PushOptions = {}): Promise<string> {
+    checkPush(options);
+    const { id = randomUUID(), delayMs, priority } = options;
     const more = {
       ...(delayMs !== undefined && { delay: delayMs }),
       // BullMQ begins with the lowest; here, as in pg-boss, the highest is first.
       ...(priority && { priority: Math.max(1, 1_000_000 - priority) }),
     };
     // BullMQ would wait for a Redis that is away, and store the job long after the caller has given up.
-    await withDeadline((await this.#connected()).ping(), TIMEOUT_MS);
+    await withDeadline((await this.#connected()).ping(), this.#timeoutMs);
     await withDeadline(
       this.#queue.add(this.#options.name, data, { jobId: id, ...more }),
-      TIMEOUT_MS,
+      this.#timeoutMs,
     );
     return id;
   }
@@ -92,13 +96,14 @@ export class BullmqQueue implements JobQueue {
   }
 
   async get(id: string): Promise<JobView | undefined> {
-    const cancelled = await this.#isCancelled(id);
-    const job = await withDeadline(this.#queue.getJob(id), TIMEOUT_MS);
-    if (!job) return cancelled ? viewOf(id, 'cancelled') : undefined;
+    const cancelled = await (await this.#connected()).get(this.#cancelKey(id));
+    const job = await withDeadline(this.#queue.getJob(id), this.#timeoutMs);
+    if (!job)
+      return cancelled === null ? undefined : viewOf(id, JSON.parse(cancelled), 'cancelled');
     const { progress, attemptsStarted = 0, returnvalue, failedReason } = job;
-    const state = cancelled ? 'cancelled' : STATES[await job.getState()];
+    const state = cancelled === null ? STATES[await job.getState()] : 'cancelled';
     return {
-      ...viewOf(id, state ?? 'pending'),
+      ...viewOf(id, job.data, state ?? 'pending'),
       progress:
         typeof progress === 'object' ? (progress as unknown as JobProgress) : { percent: 0 },
       attempts: attemptsStarted,
@@ -111,7 +116,8 @@ export class BullmqQueue implements JobQueue {
     const view = await this.get(id);
     if (view?.state !== 'pending' && view?.state !== 'processing') return false;
     // Noted first: a worker that takes it meanwhile sees the note at its beginning.
-    await (await this.#connected()).set(this.#cancelKey(id), '1', 'PX', KEEP.ms);
+    const note = JSON.stringify(view.data);
+    await (await this.#connected()).set(this.#cancelKey(id), note, 'PX', KEEP.ms);
     this.#stops.get(id)?.abort(new CancelledError());
     if (view.state === 'pending') await this.#queue.remove(id);
     return true;
@@ -164,14 +170,7 @@ export class BullmqQueue implements JobQueue {
         attempt: job.attemptsMade + 1,
         attempts: job.opts.attempts ?? 1,
         signal: stop.signal,
-        progress: async (progress) => {
-          stop.signal.throwIfAborted();
-          await job.updateProgress({ ...progress });
-          if (!(await this.#isCancelled(id))) return;
-          const cancelled = new CancelledError();
-          stop.abort(cancelled);
-          throw cancelled;
-        },
+        progress: (progress) => this.#progress(job, progress, stop),
       });
     } catch (error) {
       if (error instanceof CancelledError) throw new UnrecoverableError(error.message);
@@ -179,6 +178,18 @@ export class BullmqQueue implements JobQueue {
     } finally {
       this.#stops.delete(id);
     }
+  }
+
+  /** A Redis that is away stops no job: its progress is not seen, and whether it was cancelled the next time. */
+  async #progress(job: Job, progress: JobProgress, stop: AbortController): Promise<void> {
+    stop.signal.throwIfAborted();
+    const told = job.updateProgress({ ...progress }).then(() => this.#isCancelled(String(job.id)));
+    // BullMQ waits for Redis however long it takes: the job would stand still all the while.
+    const isCancelled = await withDeadline(told, this.#timeoutMs).catch(this.#options.onError);
+    if (!isCancelled) return;
+    const cancelled = new CancelledError();
+    stop.abort(cancelled);
+    throw cancelled;
   }
 
   async #isCancelled(id: string): Promise<boolean> {
@@ -204,8 +215,9 @@ const STATES: Record<string, JobState> = {
   failed: 'failed',
 };
 
-const viewOf = (id: string, state: JobState): JobView => ({
+const viewOf = (id: string, data: Json, state: JobState): JobView => ({
   id,
+  data,
   state,
   progress: { percent: 0 },
   attempts: 0,

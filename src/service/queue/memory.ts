@@ -4,6 +4,7 @@ import {
   ATTEMPTS,
   BACKOFF_MS,
   CancelledError,
+  checkPush,
   type Handler,
   type JobProgress,
   type JobQueue,
@@ -27,6 +28,20 @@ interface Job {
   result?: Json;
   error?: string;
   stop?: AbortController;
+  /** Another queue may have it as well: it is not begun here. */
+  shared: boolean;
+}
+
+/** A job on its way to another queue. */
+export interface Lent {
+  id: string;
+  data: Json;
+  options: PushOptions;
+}
+
+export interface MemoryQueueOptions {
+  /** Pause before the second attempt, in milliseconds; it doubles. */
+  backoffMs?: number;
 }
 
 /** Jobs in this process: for development, and where losing them with it is fine. */
@@ -41,11 +56,14 @@ export class MemoryQueue implements JobQueue {
   #pushed = 0;
   #closed = false;
 
-  constructor({ backoffMs = BACKOFF_MS }: { backoffMs?: number } = {}) {
+  constructor({ backoffMs = BACKOFF_MS }: MemoryQueueOptions = {}) {
     this.#backoffMs = backoffMs;
   }
 
-  async push(data: Json, { id = randomUUID(), delayMs = 0, priority = 0 }: PushOptions = {}) {
+  /** With `shared` another queue may have stored it: it waits to be lent. */
+  async push(data: Json, options: PushOptions = {}, shared = false): Promise<string> {
+    checkPush(options);
+    const { id = randomUUID(), delayMs = 0, priority = 0 } = options;
     if (this.#jobs.has(id)) return id;
     this.#pushed += 1;
     this.#jobs.set(id, {
@@ -59,6 +77,7 @@ export class MemoryQueue implements JobQueue {
       order: this.#pushed,
       attempts: 0,
       progress: { percent: 0 },
+      shared,
     });
     this.#turn();
     return id;
@@ -73,12 +92,12 @@ export class MemoryQueue implements JobQueue {
   async get(id: string): Promise<JobView | undefined> {
     const job = this.#jobs.get(id);
     if (!job) return undefined;
-    const { state, progress, attempts, result, error } = job;
+    const { data, state, progress, attempts, result, error } = job;
     const ended = {
       ...(result !== undefined && { result }),
       ...(error !== undefined && { error }),
     };
-    return { id, state, progress, attempts, ...ended };
+    return { id, data, state, progress, attempts, ...ended };
   }
 
   async cancel(id: string): Promise<boolean> {
@@ -112,6 +131,35 @@ export class MemoryQueue implements JobQueue {
     return gone.length;
   }
 
+  /** Jobs that wait, and jobs that run. */
+  counts(): { waiting: number; running: number } {
+    let waiting = 0;
+    for (const { state, shared } of this.#jobs.values())
+      if (state === 'pending' || (state === 'cancelled' && shared)) waiting += 1;
+    return { waiting, running: this.#running.size };
+  }
+
+  /** Some of the jobs that wait, for another queue; from now on none of them is begun here. */
+  lend(most: number): Lent[] {
+    const lent: Lent[] = [];
+    for (const job of this.#jobs.values()) {
+      if (lent.length === most) break;
+      if (job.state !== 'pending' && !(job.state === 'cancelled' && job.shared)) continue;
+      job.shared = true;
+      const { id, data, priority, dueAt } = job;
+      const delayMs = Math.max(0, Math.ceil(dueAt - performance.now()));
+      lent.push({ id, data, options: { id, delayMs, priority } });
+    }
+    return lent;
+  }
+
+  /** The other queue has it. One that was cancelled meanwhile stays to be seen as such. */
+  given(id: string): void {
+    const job = this.#jobs.get(id);
+    if (job?.state === 'pending') this.#jobs.delete(id);
+    else if (job) job.shared = false;
+  }
+
   async close(graceMs = 5_000): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -127,7 +175,9 @@ export class MemoryQueue implements JobQueue {
     clearTimeout(this.#timer);
     if (!this.#handler || this.#closed) return;
     const now = performance.now();
-    const waiting = [...this.#jobs.values()].filter(({ state }) => state === 'pending');
+    const waiting = [...this.#jobs.values()].filter(
+      ({ state, shared }) => state === 'pending' && !shared,
+    );
     const due = waiting.filter(({ dueAt }) => dueAt <= now);
     due.sort((a, b) => b.priority - a.priority || a.order - b.order);
     for (const job of due.slice(0, this.#concurrency - this.#running.size)) {

@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import PgBoss from 'pg-boss';
 import type { Json } from '../cache/types.js';
+import { alone } from '../connection/postgres.js';
 import {
   CancelledError,
+  checkPush,
   engineName,
   type Handler,
   type JobProgress,
@@ -34,6 +36,15 @@ const JOB_DEFAULTS = {
   retentionDays: 7,
 } as const;
 
+/** Any number. Two that make the schema or a queue at once are a deadlock for Postgres, and one of them fails. */
+const START_LOCK = 7_041_989;
+
+/** What a job holds: the id as the caller knows it, and the data. */
+interface Payload {
+  id: string;
+  data: Json;
+}
+
 /** Jobs in Postgres by pg-boss 10. It keeps no progress: that is in a table of ours beside its own. */
 export class PgbossQueue implements JobQueue {
   readonly engine = 'pgboss';
@@ -61,7 +72,9 @@ export class PgbossQueue implements JobQueue {
     this.#boss.on('error', options.onError);
   }
 
-  async push(data: Json, { id, delayMs, priority }: PushOptions = {}): Promise<string> {
+  async push(data: Json, options: PushOptions = {}): Promise<string> {
+    checkPush(options);
+    const { id, delayMs, priority } = options;
     await this.#start();
     const job = id === undefined ? randomUUID() : uuidOf(id);
     const payload = { id: id ?? job, data };
@@ -86,7 +99,7 @@ export class PgbossQueue implements JobQueue {
 
   async get(id: string): Promise<JobView | undefined> {
     await this.#start();
-    const job = await this.#boss.getJobById(this.#name, uuidOf(id));
+    const job = await this.#boss.getJobById<Payload>(this.#name, uuidOf(id));
     if (!job) return undefined;
     const { rows } = await this.#options.pool.query<{ percent: number; message: string | null }>(
       `SELECT percent, message FROM ${this.#schema}.job_progress WHERE id = $1`,
@@ -97,6 +110,7 @@ export class PgbossQueue implements JobQueue {
     const result = output as { value?: Json; message?: string } | null;
     return {
       id,
+      data: job.data.data,
       state: STATES[state] ?? 'pending',
       progress: {
         percent: progress?.percent ?? 0,
@@ -164,10 +178,12 @@ export class PgbossQueue implements JobQueue {
 
   /** Makes the schema, the queue and the table of progress; again when Postgres was away. */
   #start(): Promise<void> {
-    this.#started ??= this.#open().catch((error: unknown) => {
-      this.#started = undefined;
-      throw error;
-    });
+    this.#started ??= alone(this.#options.pool, START_LOCK, () => this.#open()).catch(
+      (error: unknown) => {
+        this.#started = undefined;
+        throw error;
+      },
+    );
     return this.#started;
   }
 
@@ -189,7 +205,7 @@ export class PgbossQueue implements JobQueue {
       try {
         const jobs =
           free > 0
-            ? await this.#boss.fetch<{ id: string; data: Json }>(this.#name, {
+            ? await this.#boss.fetch<Payload>(this.#name, {
                 batchSize: free,
                 includeMetadata: true,
               })
@@ -209,10 +225,7 @@ export class PgbossQueue implements JobQueue {
     }
   }
 
-  async #run(
-    job: PgBoss.JobWithMetadata<{ id: string; data: Json }>,
-    handler: Handler,
-  ): Promise<void> {
+  async #run(job: PgBoss.JobWithMetadata<Payload>, handler: Handler): Promise<void> {
     const stop = new AbortController();
     this.#stops.set(job.id, stop);
     try {

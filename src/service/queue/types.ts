@@ -12,6 +12,7 @@ export interface JobProgress {
 /** A job as it stands. */
 export interface JobView {
   id: string;
+  data: Json;
   state: JobState;
   progress: JobProgress;
   /** How often it was begun. */
@@ -38,17 +39,34 @@ export interface JobCall {
 export type Handler = (call: JobCall) => Promise<Json | undefined>;
 
 export interface PushOptions {
-  /** An id of the caller's: pushing it again while the job is kept does nothing. Letters, digits, `-` and `_`. */
+  /**
+   * An id of the caller's: pushing it again while the job is kept does nothing. 1 to 128 letters, digits, `-`
+   * and `_`, of which one is no digit (BullMQ refuses numbers).
+   */
   id?: string;
   /** Milliseconds before it may begin. */
   delayMs?: number;
+  /** From 0 (the default) to 1,000: the highest is first. */
   priority?: number;
 }
 
-/** A queue as applications see it, whatever keeps its jobs. */
+/** Throws RangeError for what one of the engines would refuse: then all of them do. */
+export function checkPush({ id, delayMs = 0, priority = 0 }: PushOptions): void {
+  if (id !== undefined && !/^(?=.*[A-Za-z_-])[A-Za-z0-9_-]{1,128}$/.test(id))
+    throw new RangeError('id: expected 1 to 128 letters, digits, - or _, of which one is no digit');
+  if (!Number.isInteger(delayMs) || delayMs < 0)
+    throw new RangeError('delay: expected whole milliseconds');
+  if (!Number.isInteger(priority) || priority < 0 || priority > 1_000)
+    throw new RangeError('priority: expected 0 to 1,000');
+}
+
+/**
+ * A queue as applications see it, whatever keeps its jobs. A job whose worker dies is begun again: what must
+ * not happen twice is to be guarded by who does it, as batches are by their fence.
+ */
 export interface JobQueue {
   readonly engine: 'memory' | 'redis' | 'pgboss';
-  /** Stores a job; returns its id. */
+  /** Stores a job; returns its id. Throws RangeError for options that cannot be. */
   push(data: Json, options?: PushOptions): Promise<string>;
   /** Begins to take jobs, up to `concurrency` at a time (default 1). At most one handler a queue object. */
   process(handler: Handler, options?: { concurrency?: number }): Promise<void>;

@@ -6,12 +6,13 @@ import { type Call, HttpError, ok, type Routes } from '../types.js';
 
 const MAX_TTL_SECONDS = 30 * 24 * 60 * 60;
 
-const entry = z
-  .strictObject({
-    value: z.unknown(),
-    ttl: z.int().min(1).max(MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS),
-  })
-  .refine((body) => body.value !== undefined, { path: ['value'], error: 'required' });
+/** Seconds to live of whatever is stored. */
+export const ttl = z.int().min(1).max(MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS);
+
+/** Any JSON, which may be null, but not left out. */
+export const anyJson = z.unknown().refine((value) => value !== undefined, { error: 'required' });
+
+export const entry = z.strictObject({ value: anyJson, ttl });
 
 /**
  * `GET /api/cache/{key}` -> `{key, value}`; `PUT` `{value, ttl?: seconds}` -> `{key, ttl}`;

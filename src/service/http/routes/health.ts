@@ -15,7 +15,11 @@ export interface Health {
   tasks: Settings['tasks'];
   sessions: Settings['sessions'];
   rate_limit: Settings['rateLimit']['store'];
+  /** What takes jobs now; with `queue_type` redis, `memory` means degraded. */
   queue: Settings['queueType'];
+  queue_type: Settings['queueType'];
+  /** Jobs that this process alone has, because Redis was away when they came: waiting and running. */
+  queue_memory: { waiting: number; running: number };
   /** The switches of the rollout that are in force. */
   switches: Settings['switches'];
   instance: string;

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { BatchRunner } from '../../batches/runner.js';
 import type { BatchStore } from '../../batches/store.js';
 import type { Json } from '../../cache/types.js';
+import type { Jobs } from '../../jobs.js';
 import { HttpError, ok, type Routes } from '../types.js';
 import { fromStore, idOf, userOf } from '../user.js';
 
@@ -28,6 +29,7 @@ const task = z
 export function screeningRoutes(
   runner: BatchRunner,
   store: BatchStore,
+  jobs: Jobs,
   onError: (error: unknown) => void,
 ): Routes {
   return {
@@ -35,6 +37,7 @@ export function screeningRoutes(
       async POST(call) {
         const user = userOf(call);
         const body = await call.body(task);
+        if (jobs.has(body.kind)) throw new HttpError(400, 'kind: this is a queue of single jobs');
         const { kind, count = 0, seconds_per_item: secondsPerItem, batch_size: batchSize } = body;
         const items = (body.items ??
           Array.from({ length: count }, (_, paper) => ({ paper }))) as Json[];
