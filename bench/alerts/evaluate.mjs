@@ -1,6 +1,7 @@
 // `alert watch`: what an evaluation takes, what it asks of each Redis, and whether its memory stays flat.
-// node --expose-gc bench/alerts/evaluate.mjs look|one|all [targets] [evaluations]
+// node --expose-gc bench/alerts/evaluate.mjs look|busy|one|all [targets] [evaluations]
 import { mkdtempSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -49,8 +50,37 @@ function configOf(some) {
   const redis = Object.fromEntries(
     some.map(({ port }, index) => [`t${index}`, `redis://127.0.0.1:${port}`]),
   );
-  return { ...alerts.configSchema.parse({ redis }), file: undefined };
+  const queues = Object.keys(redis).map((name) => ({ engine: 'bullmq', redis: name }));
+  return { ...alerts.configSchema.parse({ redis, queues }), file: undefined };
 }
+
+/** So many queues on each; every second one is busy, with jobs in all states and 20 at work. */
+const QUEUES = 5;
+
+async function fill({ port }, queues, active = 20) {
+  const { send, close } = await connect(port);
+  const numbers = (count) => Array.from({ length: count }, (_, n) => n);
+  for (const queue of numbers(queues)) {
+    const base = `bull:queue-${queue}`;
+    await send('HSET', `${base}:meta`, 'opts.maxLenEvents', 10_000);
+    if (queue % 2 === 1) continue;
+    await send('RPUSH', `${base}:wait`, ...numbers(100));
+    await send('RPUSH', `${base}:active`, ...numbers(active));
+    for (const id of numbers(active)) await send('SET', `${base}:${id}:lock`, 'token');
+    for (const id of numbers(100)) await send('HSET', `${base}:${id}`, 'timestamp', Date.now());
+    for (const set of ['prioritized', 'delayed', 'completed', 'failed', 'waiting-children'])
+      await send('ZADD', `${base}:${set}`, ...numbers(100).flatMap((n) => [n, n]));
+  }
+  close();
+}
+
+/** Commands that this process has sent to a Redis: each begins with the number of its words. */
+let sent = 0;
+const write = Socket.prototype.write;
+Socket.prototype.write = function count(data, ...rest) {
+  if (typeof data === 'string') sent += data.match(/\*\d+\r\n\$/g)?.length ?? 0;
+  return write.call(this, data, ...rest);
+};
 
 /** An outbox that takes everything: delivery has measurements of its own. */
 const nowhere = { add: async () => {}, refresh: () => {} };
@@ -64,9 +94,9 @@ function watcher(config) {
   const tell = () =>
     alerts.deliver(own, kept, nowhere, alerts.tellingAt(own, config, clock.now, 30_000), () => {});
   return {
-    async real(pings) {
-      clock.now += MINUTE;
-      clock.ticks += MINUTE;
+    async real({ pings, minutes = 1 } = {}) {
+      clock.now += minutes * MINUTE;
+      clock.ticks += minutes * MINUTE;
       const moment = { now: clock.now, ticks: clock.ticks, boot: 'bench' };
       const how = { moment, folder: state, timeout: 5_000, ...(pings && { pings }) };
       const seen = await alerts.evaluate(config, book, kept, how);
@@ -84,13 +114,22 @@ function watcher(config) {
   };
 }
 
-async function commandsOf({ port }) {
+/** Commands that a server has run, those that scripts call among them, and the microseconds these took. */
+async function workOf({ port }) {
   const { send, close } = await connect(port);
   const stats = await send('INFO', 'commandstats');
+  const [, processed] = /total_commands_processed:(\d+)/.exec(await send('INFO', 'stats'));
   close();
-  const counts = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];
-  return counts.reduce((sum, [, , calls]) => sum + Number(calls), 0);
+  const usec = [...stats.matchAll(/^cmdstat_([^:]+):calls=\d+,usec=(\d+)/gm)].reduce(
+    // What a script calls is in its own time too.
+    (sum, [, name, spent]) => sum + (ASKED.test(name) ? Number(spent) : 0),
+    0,
+  );
+  return { processed: Number(processed), usec };
 }
+
+/** What is asked by us rather than by a script of ours. */
+const ASKED = /^(ping|info|slowlog|client|eval|auth|select)/;
 
 const heap = () => {
   globalThis.gc();
@@ -111,31 +150,49 @@ async function growth(work) {
   return [`${grown.toFixed(2)} (resident ${more.toFixed(1)})`, `${each.toFixed(1)} ms each`];
 }
 
-/** All targets for real, as the daemon looks at them. */
+/** All targets for real, as the daemon looks at them, with so many queues on each. */
 async function look() {
+  return [...(await lookAt(0)), ...(await lookAt(QUEUES))];
+}
+
+async function lookAt(queues) {
+  if (queues > 0) await Promise.all(servers.map((server) => fill(server, queues)));
   const all = watcher(configOf(servers));
+  // The first one searches for queues, and tells the server the script.
   await all.real();
-  const before = await Promise.all(servers.map(commandsOf));
+  const before = await Promise.all(servers.map(workOf));
   const took = [];
   const processor = [];
+  const commands = [];
   const runs = 20;
   for (let run = 0; run < runs; run += 1) {
     const began = process.cpuUsage();
     const start = performance.now();
-    const { lines } = await all.real();
+    sent = 0;
+    // Another search would be due after ten minutes of the clock.
+    const { lines } = await all.real({ minutes: 0.1 });
     took.push(performance.now() - start);
+    commands.push(sent / targets);
     const { user, system } = process.cpuUsage(began);
     processor.push((user + system) / 1_000);
-    if (lines.length < targets * 10) throw new Error(`only ${lines.length} rules were judged`);
+    if (lines.length < targets * (10 + queues * 5))
+      throw new Error(`only ${lines.length} rules were judged`);
   }
-  const after = await Promise.all(servers.map(commandsOf));
-  // The INFO that counts is among them once.
-  const asked = Math.max(...after.map((count, index) => (count - before[index] - 1) / runs));
+  const after = await Promise.all(servers.map(workOf));
+  const each = (field, own) =>
+    spread(
+      after.map((work, index) => (work[field] - before[index][field] - own) / runs),
+      1,
+    );
+  const on = `${targets} Redis of ${queues} queues`;
   return [
-    [`an evaluation of ${targets} targets, ms`, spread(took), '1,000'],
-    ['commands on each Redis an evaluation', asked.toFixed(1), 'under 10'],
+    [`an evaluation of ${on}, ms`, spread(took), '1,000'],
+    [`commands sent to each of ${on}`, spread(commands, 1), 'under 10'],
+    // The two INFO that count are among them.
+    [`commands that each of these has run, those within the script too`, each('processed', 2), ''],
+    [`microseconds that each has spent on them`, each('usec', 0), ''],
     [
-      'of a core at one in 60 s, %',
+      `of a core at one evaluation of ${on} in 60 s, %`,
       spread(
         processor.map((ms) => (ms / MINUTE) * 100),
         3,
@@ -145,10 +202,36 @@ async function look() {
   ];
 }
 
+/** The longest that one call of the script keeps others from the server, by its own slow log. */
+async function busy() {
+  const [server] = servers;
+  await fill(server, 200, 1_000);
+  const { send, close } = await connect(server.port);
+  await send('CONFIG', 'SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '10000');
+  const single = watcher(configOf([server]));
+  await single.real();
+  const took = [];
+  const commands = [];
+  for (let run = 0; run < 20; run += 1) {
+    await send('SLOWLOG', 'RESET');
+    sent = 0;
+    await single.real({ minutes: 0.1 });
+    commands.push(sent);
+    for (const [, , usec, [name]] of await send('SLOWLOG', 'GET', '10000'))
+      if (name === 'EVALSHA_RO') took.push(usec);
+  }
+  close();
+  const what = '200 queues, 100 of them with 1,000 active jobs';
+  return [
+    [`commands sent for ${what}`, spread(commands), ''],
+    [`one call of the script on ${what}, microseconds`, spread(took), ''],
+  ];
+}
+
 /** One target for real, without the pauses between its pings, which only take time. */
 async function one() {
   const single = watcher(configOf(servers.slice(0, 1)));
-  const [grown, each] = await growth(() => single.real({ count: 3, over: 0 }));
+  const [grown, each] = await growth(() => single.real({ pings: { count: 2, over: 0 } }));
   return [[`growth over ${evaluations} evaluations of 1 target, MB of heap, ${each}`, grown, '5']];
 }
 
@@ -166,7 +249,7 @@ async function replayed() {
   ];
 }
 
-table(['figure', 'measured', 'bar'], await { look, one, all: replayed }[part]());
+table(['figure', 'measured', 'bar'], await { look, busy, one, all: replayed }[part]());
 process.stdout.write(`${load()}\n`);
 await Promise.all(servers.map(({ stop }) => stop()));
 rmSync(folder, { recursive: true, force: true });

@@ -29,10 +29,12 @@ export interface Looking extends Limits {
   folder: State;
   /** How many pings, over how many milliseconds. */
   pings?: { count: number; over: number };
+  /** A sentence for the operator. */
+  notice?: (text: string) => void;
 }
 
 /** Few, since each is a command on the server; spread, so that one pause of ours is not all of them. */
-const PINGS = { count: 3, over: 150 };
+const PINGS = { count: 2, over: 100 };
 
 /** Looks at everything once and moves the state on. Each target has its own limit of time; reads only. */
 export async function evaluate(

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { CacheOpsError } from '../errors.js';
+import { WAYS } from '../queues/bullmq/scripts.js';
 import { readJson, type State, writeDurably } from '../state/folder.js';
 import type { Notification } from './notification.js';
 
@@ -85,7 +86,11 @@ const stateSchema = z.object({
   retained: z.record(z.string(), z.array(z.tuple([time, z.number()]))),
   queues: z.record(
     z.string(),
-    z.object({ at: time, queues: z.array(z.object({ scope: z.string(), queue: z.string() })) }),
+    z.object({
+      at: time,
+      queues: z.array(z.object({ scope: z.string(), queue: z.string() })),
+      scripts: z.optional(z.enum(WAYS)),
+    }),
   ),
   /** Made, and perhaps not yet handed over for delivery: after a crash they are once more. */
   outgoing: z.array(z.custom<Notification>((value) => typeof value === 'object' && value !== null)),

@@ -114,7 +114,7 @@ class Watcher {
   }
 
   async evaluate(): Promise<void> {
-    const { io, timeout, state: folder, seen } = this.options;
+    const { io, timeout, state: folder, seen, notice } = this.options;
     if (this.#reloads) await this.#reload();
     await this.#claim();
     const state = this.#state ?? loadState(this.#folder);
@@ -123,6 +123,7 @@ class Watcher {
       folder,
       timeout,
       signal: io.signal,
+      notice,
     });
     await this.#tell(state);
     const waiting = this.#outbox?.status().reduce((sum, lane) => sum + lane.waiting, 0) ?? 0;

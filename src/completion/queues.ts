@@ -4,6 +4,7 @@ import { findQueues } from '../queues/bullmq/discover.js';
 import { openNodes } from '../queues/bullmq/nodes.js';
 import type { QueueRef } from '../queues/queue.js';
 import type { Channel, Limits } from '../redis/channel.js';
+import { openConnections } from '../redis/connections.js';
 import { redisTarget } from '../redis/target.js';
 import type { Candidate } from './walk.js';
 
@@ -45,7 +46,7 @@ async function bullmqQueues(
   limits: Limits & { signal: AbortSignal },
   add: Add,
 ): Promise<void> {
-  const nodes = openNodes(redisTarget(config, redis), limits);
+  const nodes = openNodes(openConnections(redisTarget(config, redis), limits));
   try {
     const search = async (channel: Channel) => {
       for await (const { scope, queue } of findQueues(channel, [prefix])) {

@@ -3,6 +3,7 @@ import { nearest } from '../config/nearest.js';
 import { CacheOpsError } from '../errors.js';
 import { postgresTargets } from '../postgres/target.js';
 import type { Limits } from '../redis/channel.js';
+import { type Connections, openConnections } from '../redis/connections.js';
 import { redisTarget } from '../redis/target.js';
 import { inspectApplication } from './applications.js';
 import { worst } from './finding.js';
@@ -21,6 +22,8 @@ export interface Inspection extends Limits {
   /** Queues found by an earlier look; is added to. */
   known?: KnownQueues;
   thresholds?: LimitsFor;
+  /** A sentence for the operator. */
+  notice?: (text: string) => void;
 }
 
 /**
@@ -29,33 +32,38 @@ export interface Inspection extends Limits {
  */
 export async function inspect(
   config: Config,
-  { sample, now, pings, known, thresholds, ...limits }: Inspection,
+  { sample, now, pings, known, thresholds, notice, ...limits }: Inspection,
 ): Promise<HealthResult> {
   const { count, over } = pings ?? { count: 10, over: sample };
-  const look = { sample, pings: count, over };
   const began = now();
   const clock = performance.now();
-  const [redis, postgres, queues, applications] = await Promise.all([
+  const opened = new Map<string, Connections>();
+  const connections = (name: string) => {
+    const found = opened.get(name) ?? openConnections(redisTarget(config, name), limits);
+    opened.set(name, found);
+    return found;
+  };
+  const look = { sample, pings: count, over };
+  const parts = Promise.all([
     Promise.all(
       Object.keys(config.redis).map((name) =>
-        inspectRedis(redisTarget(config, name), look, limits, thresholds),
+        inspectRedis(connections(name), look, limits, thresholds),
       ),
     ),
     Promise.all(
       postgresTargets(config).map((target) => inspectPostgres(target, limits, thresholds)),
     ),
-    Promise.all(
-      config.queues.map((entry) =>
-        inspectQueues(config, entry, began, limits, { thresholds, known }),
-      ),
-    ),
+    inspectQueues(config, began, limits, { thresholds, known, connections, notice }),
     Promise.all(
       Object.entries(config.applications).map(([name, application]) =>
         inspectApplication({ name, config: application }, limits, thresholds),
       ),
     ),
   ]);
-  const lines = { redis: redis.flat(), postgres, queues: queues.flat(), applications };
+  const [redis, postgres, queues, applications] = await parts.finally(() => {
+    for (const each of opened.values()) each.close();
+  });
+  const lines = { redis: redis.flat(), postgres, queues, applications };
   const all = Object.values(lines).flat();
   return {
     status: worst(all.map(({ status }) => status)),

@@ -16,6 +16,7 @@ export interface Figures {
     | 'waiting'
     | 'active'
     | 'delayed'
+    | 'blocked'
     | 'completed'
     | 'failed'
     | 'oldest_waiting_ms'
@@ -196,7 +197,7 @@ const queue = define('queue', {
     'since the oldest waiting job could have been taken',
     // While it is held back by a pause, the pause is what is wrong.
     ({ oldest_waiting_ms, waiting, paused }) =>
-      paused ? undefined : waiting === null ? null : (oldest_waiting_ms ?? 0),
+      paused ? undefined : waiting === 0 ? 0 : oldest_waiting_ms,
   ],
   'queue.failed_last_hour': ['count', 'jobs that failed within an hour', (q) => q.failed_last_hour],
   'queue.stalled': ['count', 'active jobs whose lock or time has expired', (q) => q.stalled],

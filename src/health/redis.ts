@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Advice } from '../redis/advice/advice.js';
 import { cgroupLimit } from '../redis/cgroup.js';
 import type { Channel, Limits } from '../redis/channel.js';
+import type { Connections } from '../redis/connections.js';
 import { parseInfo } from '../redis/info.js';
 import { latencyOf } from '../redis/latency.js';
 import type { Reply } from '../redis/resp.js';
@@ -21,16 +22,17 @@ export interface Look {
   over: number;
 }
 
-/** One line for every Redis of a target; one that says why when they cannot be found. */
+/** One line for every Redis of a target; one that says why when they cannot be found. Closes nothing. */
 export async function inspectRedis(
-  target: RedisTarget,
+  connections: Connections,
   look: Look,
   limits: Limits,
   thresholds?: LimitsFor,
 ): Promise<RedisLine[]> {
-  const seen = await everyServer(target, limits, (channel, access) =>
-    measure(channel, target, access, look, limits),
-  );
+  const { target } = connections;
+  const measureOne = (channel: Channel, access: Access) =>
+    measure(channel, target, access, look, limits);
+  const seen = await everyServer(target, limits, measureOne, connections);
   const { roles } = target.config;
   return seen.map(({ address, value, problem }) => {
     const findings = value
@@ -55,15 +57,16 @@ async function measure(
 ): Promise<RedisFigures> {
   const start = performance.now();
   // Any of these may be refused by an ACL or unknown to a fork.
-  const [info, slowlog, cluster] = (await channel.pipeline([
-    ['INFO'],
-    ['SLOWLOG', 'LEN'],
-    ['CLUSTER', 'INFO'],
-  ])) as [Reply, Reply, Reply];
+  const [info, slowlog] = (await channel.pipeline([['INFO'], ['SLOWLOG', 'LEN']])) as [
+    Reply,
+    Reply,
+  ];
+  const first = fields(info) ?? {};
+  // A server of its own would only say that it is none of a cluster.
+  const cluster = first.cluster_enabled === '0' ? null : await channel.send('CLUSTER', 'INFO');
   const times = await ping(channel, pings, over / pings, limits);
   const second = sample > 0 ? fields(await channel.send('INFO')) : undefined;
   const ms = performance.now() - start;
-  const first = fields(info) ?? {};
   const { capacity } = config;
   return {
     ...figuresOf({ first, second, ms }, { capacity, cgroup: cgroupLimit(endpoint, first) }),

@@ -58,7 +58,7 @@ export function judgePostgres(
 }
 
 export function judgeQueue(figures: Figures['queue'], target = '', limits = AS_WRITTEN): Finding[] {
-  return judge(QUEUE_RULES, figures, target, limits);
+  return [...uncounted(figures), ...judge(QUEUE_RULES, figures, target, limits)];
 }
 
 export function judgeApplication(
@@ -97,3 +97,13 @@ function unknownMemory({ memory }: Pick<RedisFigures, 'memory'>): Finding[] {
   const message = memory.used_bytes === null ? 'INFO says no memory' : 'no memory limit is known';
   return [{ metric: 'memory', status: 'unknown', message }];
 }
+
+/** Nobody is to take what may not be read for none. */
+function uncounted(figures: Figures['queue']): Finding[] {
+  const unknown = COUNTED.filter((state) => figures[state] === null);
+  if (unknown.length === 0) return [];
+  const message = `${unknown.join(', ')}: how many there are cannot be read`;
+  return [{ metric: 'jobs', status: 'unknown', message }];
+}
+
+const COUNTED = ['waiting', 'active', 'delayed', 'blocked', 'completed', 'failed'] as const;

@@ -38,15 +38,15 @@ export interface QueueRef {
   queue: string;
 }
 
-/** A queue as it stands. */
+/** A queue as it stands; null is what could not be read. */
 export interface QueueSnapshot extends QueueRef {
-  waiting: number;
-  active: number;
-  delayed: number;
-  blocked: number;
-  completed: number;
-  failed: number;
-  /** Milliseconds since the oldest waiting job could have been taken; null when none waits. */
+  waiting: number | null;
+  active: number | null;
+  delayed: number | null;
+  blocked: number | null;
+  completed: number | null;
+  failed: number | null;
+  /** Milliseconds since the oldest waiting job could have been taken; null when none waits, too. */
   oldest_waiting_ms: number | null;
   /** Null where the engine does not say (pg-boss has no pause; a right is missing). */
   paused: boolean | null;

@@ -1,10 +1,11 @@
 import { CacheOpsError } from '../errors.js';
 import type { Advice } from './advice/advice.js';
 import { explain } from './advice/explain.js';
-import { type Channel, type Limits, openChannel } from './channel.js';
+import type { Channel, Limits } from './channel.js';
+import { type Connections, openConnections } from './connections.js';
 import { evidenceFor } from './evidence.js';
 import { type Access, describe, label, type RedisTarget } from './target.js';
-import { DiscoveryError, findNodes, type Role } from './topology.js';
+import { DiscoveryError, type Role } from './topology.js';
 
 /** What was seen of one server, or why it cannot be asked. */
 export interface Seen<T> {
@@ -17,30 +18,29 @@ export interface Seen<T> {
 }
 
 /**
- * Every Redis of a target at the same time, each over a connection of its own that is closed
- * afterwards. One that is dead, hangs or breaks off hides no other; only an interrupt throws.
+ * Every Redis of a target at the same time, each over one connection; they are closed afterwards,
+ * unless they are `shared` with others. One that is dead, hangs or breaks off hides no other; only an
+ * interrupt throws.
  */
 export async function everyServer<T>(
   target: RedisTarget,
   limits: Limits,
   look: (channel: Channel, access: Access, announced: Role | undefined) => Promise<T>,
+  shared?: Connections,
 ): Promise<Seen<T>[]> {
+  const connections = shared ?? openConnections(target, limits);
   const one = async (access: Access, announced?: Role): Promise<Seen<T>> => {
-    let channel: Channel | undefined;
     try {
-      channel = await openChannel(access, limits);
-      const value = await look(channel, access, announced);
+      const value = await look(await connections.open(access), access, announced);
       return { address: label(access.endpoint), announced, value, problem: undefined };
     } catch (error) {
       return { ...(await failed(access, error, limits)), announced };
-    } finally {
-      channel?.close();
     }
   };
   const [only] = target.seeds;
-  if (target.kind === 'node' && only) return [await one(only)];
   try {
-    const nodes = await findNodes(target, limits);
+    if (target.kind === 'node' && only) return [await one(only)];
+    const nodes = await connections.nodes();
     return await Promise.all(nodes.map(({ access, role }) => one(access, role)));
   } catch (error) {
     const [failure] = error instanceof DiscoveryError ? error.failures : [];
@@ -53,6 +53,8 @@ export async function everyServer<T>(
         announced: undefined,
       },
     ];
+  } finally {
+    if (!shared) connections.close();
   }
 }
 

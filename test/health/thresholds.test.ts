@@ -173,6 +173,7 @@ describe('the thresholds of the runbook', () => {
       waiting: 3,
       active: 0,
       delayed: 0,
+      blocked: 0,
       completed: 0,
       failed: 0,
       workers: 1,
@@ -184,6 +185,13 @@ describe('the thresholds of the runbook', () => {
     const messages = (more: Partial<typeof queue> & { workers?: number | null }) =>
       judgeQueue({ ...queue, ...more }).map(({ message }) => message);
     expect(messages({})).toEqual([]);
+    expect(judgeQueue({ ...queue, waiting: null, failed: null })).toEqual([
+      {
+        metric: 'jobs',
+        status: 'unknown',
+        message: 'waiting, failed: how many there are cannot be read',
+      },
+    ]);
     expect(messages({ workers: null } as never)).toEqual([]);
     expect(messages({ workers: 0 })).toEqual(['3 jobs wait and no worker is connected']);
     expect(messages({ waiting: 0, workers: 0 })).toEqual([]);

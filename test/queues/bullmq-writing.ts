@@ -10,6 +10,7 @@ import { openNodes } from '../../src/queues/bullmq/nodes.js';
 import { writer } from '../../src/queues/bullmq/writing.js';
 import type { Operation } from '../../src/queues/operation.js';
 import type { QueueRef } from '../../src/queues/queue.js';
+import { openConnections } from '../../src/redis/connections.js';
 import { redisTarget } from '../../src/redis/target.js';
 import { until } from '../servers/wait.js';
 
@@ -24,7 +25,9 @@ export const bullmq = (library: Library): typeof six =>
 export function site(url: string, library: Library, name: string, prefix = 'bull') {
   const redis = new Redis(url, { maxRetriesPerRequest: null });
   const queue = new (bullmq(library).Queue)(name, { connection: redis, prefix });
-  const nodes = openNodes(redisTarget({ redis: {} } as Config, url), { timeout: 5000 });
+  const nodes = openNodes(
+    openConnections(redisTarget({ redis: {} } as Config, url), { timeout: 5000 }),
+  );
   const engine = writer(nodes);
   const ref: QueueRef = { engine: 'bullmq', source: 'test', scope: prefix, queue: name };
   const base = `${prefix}:${name}:`;
@@ -62,7 +65,9 @@ export function site(url: string, library: Library, name: string, prefix = 'bull
 /** The operator's side on a cluster. */
 export function clusterWriter(url: string) {
   const config = { redis: { main: { cluster: [url], replica: false, roles: ['queue'] } } };
-  const nodes = openNodes(redisTarget(config as unknown as Config, 'main'), { timeout: 5000 });
+  const nodes = openNodes(
+    openConnections(redisTarget(config as unknown as Config, 'main'), { timeout: 5000 }),
+  );
   return { engine: writer(nodes), close: () => nodes.close() };
 }
 

@@ -6,6 +6,7 @@ import { reader } from '../../src/queues/bullmq/reading.js';
 import type { JobFilter } from '../../src/queues/filter.js';
 import type { Job as Seen } from '../../src/queues/job.js';
 import type { QueueRef } from '../../src/queues/queue.js';
+import { openConnections } from '../../src/redis/connections.js';
 import { redisTarget } from '../../src/redis/target.js';
 import { bullmq, type Library } from './bullmq-writing.js';
 
@@ -15,7 +16,7 @@ export function operator(url: string, prefixes: string[] = ['bull']) {
 }
 
 export function operatorOf(target: ReturnType<typeof redisTarget>, prefixes: string[]) {
-  const nodes = openNodes(target, { timeout: 10_000 });
+  const nodes = openNodes(openConnections(target, { timeout: 10_000 }));
   const engine = reader(nodes, prefixes);
   return {
     ...engine,

@@ -80,6 +80,7 @@ export async function check(context: Context, flags: Pick<Flags, 'notify'>): Pro
       folder: context.state,
       signal,
       timeout: settings.timeout,
+      notice: (text) => say(context, text),
     });
     progress.stop();
     const kept = 'release' in claimed;

@@ -47,13 +47,14 @@ Examples:
     });
 }
 
+/** Null: it could not be read. */
 const queueLine = z.extend(queueRef, {
-  waiting: z.number(),
-  delayed: z.number(),
-  active: z.number(),
-  blocked: z.number(),
-  completed: z.number(),
-  failed: z.number(),
+  waiting: z.nullable(z.number()),
+  delayed: z.nullable(z.number()),
+  active: z.nullable(z.number()),
+  blocked: z.nullable(z.number()),
+  completed: z.nullable(z.number()),
+  failed: z.nullable(z.number()),
   oldest_waiting_ms: z.nullable(z.number()),
   paused: z.nullable(z.boolean()),
   workers: z.nullable(z.number()),

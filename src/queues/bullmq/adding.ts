@@ -1,4 +1,5 @@
 import type { Limits } from '../../redis/channel.js';
+import { openConnections } from '../../redis/connections.js';
 import type { RedisTarget } from '../../redis/target.js';
 import type { JobAdder, NewJob } from '../adding.js';
 import { key } from './keys.js';
@@ -13,7 +14,7 @@ const CHUNK = 50;
 
 /** Adds jobs to BullMQ queues under a prefix, with the estate's defaults for attempts and keeping. */
 export function bullmqAdder(target: RedisTarget, prefix: string, limits: Limits): JobAdder {
-  const nodes = openNodes(target, limits);
+  const nodes = openNodes(openConnections(target, limits));
   /** Runs `work` over the jobs of each queue, some at a time; the answers in the order of the jobs. */
   async function each<T>(
     jobs: readonly NewJob[],

@@ -1,4 +1,5 @@
 import type { Limits } from '../../redis/channel.js';
+import { openConnections } from '../../redis/connections.js';
 import type { RedisTarget } from '../../redis/target.js';
 import type { Engine } from '../engine.js';
 import { openNodes } from './nodes.js';
@@ -19,7 +20,7 @@ export function openBullmq(target: RedisTarget, known: readonly Known[], limits:
   const layouts = known.flatMap(({ prefix, version }) =>
     version ? [[prefix, version] as const] : [],
   );
-  const nodes = openNodes(target, limits);
+  const nodes = openNodes(openConnections(target, limits));
   return {
     name: 'bullmq',
     // The second is there when the first is through.

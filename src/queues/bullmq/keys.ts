@@ -6,6 +6,14 @@ export type QueueName = Pick<QueueRef, 'scope' | 'queue'>;
 /** A queue's keys are `<prefix>:<queue>:<part>`; the queue's name may hold colons in older estates. */
 export const key = (prefix: string, queue: string, part: string) => `${prefix}:${queue}:${part}`;
 
+/**
+ * The part of a key by which a cluster chooses its slot: keys with the same one stand on one node.
+ * Undefined: all of the key. https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+ */
+export function hashTag(name: string): string | undefined {
+  return /^[^{]*\{([^}]+)\}/.exec(name)?.[1];
+}
+
 /** A list or sorted set that says which jobs are in a state. */
 export interface Part {
   readonly name: string;

@@ -1,42 +1,34 @@
 import { CacheOpsError } from '../../errors.js';
-import { type Channel, type Limits, openChannel } from '../../redis/channel.js';
+import type { Channel } from '../../redis/channel.js';
+import type { Connections } from '../../redis/connections.js';
 import { ReplyError } from '../../redis/resp.js';
-import type { RedisTarget } from '../../redis/target.js';
-import { findNodes } from '../../redis/topology.js';
 import type { QueueRef } from '../queue.js';
-import { key } from './keys.js';
+import { hashTag, key } from './keys.js';
 
-/** The masters of a Redis, each on one raw connection, and which of them has a queue. */
+/** The masters of a Redis, each on one raw connection, and which of them has a queue. Closing it closes these. */
 export interface Nodes {
   readonly source: string;
+  /** Keys of one queue stand on one node only where they have a hash tag. */
+  readonly clustered: boolean;
   masters(): Promise<Channel[]>;
   /** The master with the queue's keys. Throws `refused` for a queue that a cluster has torn apart. */
   of(queue: Pick<QueueRef, 'scope' | 'queue'>): Promise<Channel>;
   close(): void;
 }
 
-export function openNodes(target: RedisTarget, limits: Limits): Nodes {
-  const opened: Channel[] = [];
+export function openNodes(connections: Connections): Nodes {
+  const { target } = connections;
   const owners = new Map<string, Promise<Channel>>();
   let all: Promise<Channel[]> | undefined;
-  let closed = false;
   const connect = async () => {
     // A single node is read whatever its role is.
     const wanted =
       target.kind === 'node'
         ? target.seeds
-        : (await findNodes(target, limits)).flatMap(({ access, role }) =>
+        : (await connections.nodes()).flatMap(({ access, role }) =>
             role === 'master' ? access : [],
           );
-    return Promise.all(
-      wanted.map(async (access) => {
-        const channel = await openChannel(access, limits);
-        // Too late: somebody has given up on another node in the meantime.
-        if (closed) channel.close();
-        opened.push(channel);
-        return channel;
-      }),
-    );
+    return Promise.all(wanted.map((access) => connections.open(access)));
   };
   const masters = () => {
     all ??= connect();
@@ -46,7 +38,7 @@ export function openNodes(target: RedisTarget, limits: Limits): Nodes {
     const channels = await masters();
     const [only] = channels;
     if (only && channels.length === 1) return only;
-    if (!/\{[^}]+\}/.test(`${scope}:${queue}`)) {
+    if (hashTag(`${scope}:${queue}`) === undefined) {
       throw new CacheOpsError(
         'refused',
         `the keys of ${scope}:${queue} lie on several nodes of the cluster`,
@@ -62,16 +54,15 @@ export function openNodes(target: RedisTarget, limits: Limits): Nodes {
   };
   return {
     source: target.name,
+    clustered: target.kind === 'cluster',
     masters,
     of({ scope, queue }) {
       const name = `${scope}:${queue}`;
-      const owner = owners.get(name) ?? find(scope, queue);
-      owners.set(name, owner);
+      const slot = hashTag(name) ?? name;
+      const owner = owners.get(slot) ?? find(scope, queue);
+      owners.set(slot, owner);
       return owner;
     },
-    close() {
-      closed = true;
-      for (const channel of opened) channel.close();
-    },
+    close: () => connections.close(),
   };
 }

@@ -2,12 +2,12 @@ import type { Channel } from '../../redis/channel.js';
 import type { Engine } from '../engine.js';
 import type { QueueRef } from '../queue.js';
 import { findQueues, isQueue, look } from './discover.js';
+import { figuresOf } from './figures.js';
 import { jobsOf } from './jobs.js';
-import { isJobId, key, type QueueName } from './keys.js';
+import { hashTag, isJobId, key, type QueueName } from './keys.js';
 import { newestIn } from './newest.js';
 import type { Nodes } from './nodes.js';
 import { showJob } from './show.js';
-import { snapshotsOf } from './snapshot.js';
 import { statsOf } from './stats.js';
 
 type Reader = Pick<
@@ -37,7 +37,7 @@ export function reader(nodes: Nodes, prefixes: readonly string[]): Reader {
         const marks = await channel.pipeline(look(metas));
         return marks.map(isQueue);
       }),
-    snapshots: (queues) => snapshotsOf(nodes, queues, Date.now()),
+    snapshots: async (queues) => (await figuresOf(nodes, queues, Date.now())).queues,
     holding: (queues, id) =>
       onNodes(nodes, isJobId(id) ? queues : [], async (channel, some) => {
         const jobs = some.map(({ scope, queue }) => key(scope, queue, id));
@@ -58,7 +58,7 @@ export function reader(nodes: Nodes, prefixes: readonly string[]): Reader {
  * refused (CROSSSLOT) after `meta` has been written.
  */
 function isTagged({ scope, queue }: QueueName): boolean {
-  return /\{[^}]+\}/.test(`${scope}:${queue}`);
+  return hashTag(`${scope}:${queue}`) !== undefined;
 }
 
 /** The queues for which `ask` says yes, asked in one pipeline for each node. */

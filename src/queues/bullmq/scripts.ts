@@ -25,19 +25,14 @@ export async function evaluate(
   return reply;
 }
 
-/**
- * Runs a script that is going to change nothing, so that the server holds it to that and a user who
- * may only read needs no more than eval_ro and evalsha_ro. Redis before 7 has neither of them.
- */
+/** Runs a script that is going to change nothing, and throws what stands against it. */
 export async function evaluateReading(
   channel: Channel,
   script: Script,
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<Exclude<Reply, ReplyError>> {
-  const rest = [keys.length, ...keys, ...args];
-  let reply = await run(channel, script, '_RO', rest);
-  if (isAbsent(reply) || isForbidden(reply)) reply = await run(channel, script, '', rest);
+  const { reply } = await runReading(channel, script, keys, args);
   if (isForbidden(reply)) {
     throw new CacheOpsError(
       'refused',
@@ -47,6 +42,32 @@ export async function evaluateReading(
   }
   if (reply instanceof ReplyError) throw refusalOf(reply);
   return reply;
+}
+
+/** How a server lets its user run scripts that only read. */
+export const WAYS = ['eval_ro', 'eval', 'none'] as const;
+export type Way = (typeof WAYS)[number];
+
+/**
+ * Runs a script that is going to change nothing, so that the server holds it to that and a user who
+ * may only read needs no more than eval_ro and evalsha_ro; Redis before 7 has neither of them. Returns
+ * the way that was found, to be tried first the next time.
+ */
+export async function runReading(
+  channel: Channel,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  known: Exclude<Way, 'none'> = 'eval_ro',
+): Promise<{ reply: Reply; way: Way }> {
+  const rest = [keys.length, ...keys, ...args];
+  const isBarred = (reply: Reply) => isAbsent(reply) || isForbidden(reply);
+  if (known === 'eval_ro') {
+    const reply = await run(channel, script, '_RO', rest);
+    if (!isBarred(reply)) return { reply, way: 'eval_ro' };
+  }
+  const reply = await run(channel, script, '', rest);
+  return { reply, way: isBarred(reply) ? 'none' : 'eval' };
 }
 
 /** By its name; sends the text where the server does not know it (yet, or any more). */
