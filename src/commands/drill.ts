@@ -17,6 +17,7 @@ Examples:
   $ cache-ops drill list                       what there is, and what can be run here
   $ cache-ops drill redis-down --dry-run       what would be stopped, and how it comes back
   $ cache-ops drill redis-down main --yes      run it: exit 0 passed, 3 failed, 7 NOT restored
+  $ cache-ops drill worker-crash worker-1 --yes   kill -9 in the middle of a split task
   $ cache-ops drill plan nightly.yaml --yes    a team's own drills, one after the other
   $ cache-ops drill restore                    after a crash of everything: restore what is open`,
   );

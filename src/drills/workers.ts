@@ -14,11 +14,11 @@ import { haveTasks } from '../tasks/read.js';
 import { chooseKill } from './drivers/kill.js';
 import { refused } from './drivers/rehearse.js';
 import type { Experiment } from './experiment.js';
-import { isThere } from './faults/kill.js';
+import { lookout } from './faults/kill.js';
 import type { Prepared } from './subject.js';
 import type { Work, Worker } from './work.js';
 
-/** A look by a command starts a process: not more often than this, in ms. */
+/** A look by a command starts a process, and one for a port reads a whole table: this long between two, in ms. */
 const SLOW_LOOK = 475;
 
 type World = Pick<Io, 'env' | 'cwd' | 'host'> & { config: Config };
@@ -45,9 +45,10 @@ export async function prepareWorker(
   const worker: Worker = {
     name,
     owner: given.owner ?? name,
-    alive: () => isThere(way.victim, { ...world, ...place }),
+    alive: lookout(way.victim, { ...world, ...place }),
   };
   if (task !== undefined) await demandBatch(postgres, task, worker, patience);
+  const isSlow = !('lair' in way.victim && 'pidFile' in way.victim.lair);
   const { maxDegrade, maxRecover } = limits;
   return {
     target: { name },
@@ -56,7 +57,7 @@ export async function prepareWorker(
     address: `worker:${name}`,
     fault: { ...place, target: name, config: { file: config.file ?? null, cwd }, way },
     ping: async () => {
-      if ('alive' in way.victim) await sleep(SLOW_LOOK);
+      if (isSlow) await sleep(SLOW_LOOK);
       return worker.alive();
     },
     persistence: `checkpoints in ${postgres.name}`,
@@ -91,7 +92,7 @@ export async function workOn(
   const workers = await Promise.all(
     entries.map(async ([name, { owner = name, control }]): Promise<Worker> => {
       const { victim } = await chooseKill(name, control, { ...world, ...place, limits, prefix });
-      return { name, owner, alive: () => isThere(victim, { ...world, ...place }) };
+      return { name, owner, alive: lookout(victim, { ...world, ...place }) };
     }),
   );
   const { maxDegrade, maxRecover } = limits;

@@ -79,6 +79,26 @@ describe.concurrent('drill worker-crash', { timeout: LONG }, () => {
     });
   });
 
+  it('fails one that writes results anew, though each is there once', async () => {
+    const faulty = `${onTakeUp('NEW.current_index := 0;')}
+      CREATE FUNCTION anew() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        UPDATE asl_schema.asl_screening_results SET result = NEW.result
+          WHERE task_id = NEW.task_id AND item_index = NEW.item_index;
+        IF FOUND THEN RETURN NULL; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER anew BEFORE INSERT ON asl_schema.asl_screening_results
+        FOR EACH ROW EXECUTE FUNCTION anew();`;
+    await withWorkers({ faulty }, async (estate) => {
+      const { code, stdout } = await estate.run(DRILL);
+      const { facts, reasons } = summary(stdout);
+      expect(facts).toMatchObject({ items_once: 80, items_twice: 0, went_on_at_item: 0 });
+      expect(facts.items_redone).toBe(facts.checkpoint);
+      expect(reasons.join('\n')).toMatch(/whose results were saved were done again/);
+      expect(code).toBe(3);
+    });
+  });
+
   it('fails an application that loses the items since the checkpoint', async () => {
     await withWorkers(
       { faulty: onTakeUp('NEW.current_index := NEW.current_index + 10;') },
@@ -160,6 +180,10 @@ describe('drill worker-crash refuses', () => {
         expect(outcome.stderr).toMatch(message);
         expect(outcome.code).toBe(code);
       }
+      const list = await estate.run(['drill', 'list', '--json']);
+      expect(JSON.parse(list.stdout).drills).toContainEqual(
+        expect.objectContaining({ name: 'worker-crash', targets: ['worker-1', 'worker-2'] }),
+      );
       const dry = await estate.run(['drill', 'worker-crash', 'worker-1', '--dry-run', '--json']);
       expect(JSON.parse(dry.stdout)).toMatchObject({
         break: `SIGKILL to process ${estate.pid(1)}`,

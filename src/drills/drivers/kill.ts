@@ -3,7 +3,7 @@ import type { WorkerControl } from '../../config/control.js';
 import { codeOf } from '../../errors.js';
 import { identify, programOf } from '../../state/identity.js';
 import type { WayOf } from '../faults/fault.js';
-import { findProcess, isThere } from '../faults/kill.js';
+import { findProcess, lookout } from '../faults/kill.js';
 import { askShell } from '../faults/shell.js';
 import { composeWords } from './compose.js';
 import { demandReturn } from './docker.js';
@@ -133,7 +133,7 @@ export async function chooseKill(
   if ('kill' in victim)
     for (const command of [victim.kill, victim.alive]) await rehearseShell(command, world);
   if (start !== undefined) await rehearseShell(start, world);
-  if (!(await isThere(victim, world)))
+  if (!(await lookout(victim, world)()))
     throw refused(`${name} is not there: nothing could be killed`, 'nothing was broken');
   return { kind: 'kill', victim, ...(start !== undefined && { start }), all };
 }

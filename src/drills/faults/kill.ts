@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.js';
-import { identify, isAlive, programOf, signalTo } from '../../state/identity.js';
+import { type Identity, identify, isAlive, programOf, signalTo } from '../../state/identity.js';
 import type { Actor, Breaker } from './breaker.js';
 import type { Lair, WayOf } from './fault.js';
 import { waitFor } from './liveness.js';
@@ -32,11 +33,10 @@ export const killBreaker: Breaker<WayOf<'kill'>> = {
   },
   async restore({ cwd }, way, actor, settled) {
     const { env } = actor;
-    const there = () => isThere(way.victim, { cwd, env });
+    const there = lookout(way.victim, { cwd, env });
     // A kill that is still on its way is waited for: who is about to end is there yet.
     const deadline = performance.now() + START_AGAIN;
-    while (!settled && performance.now() < deadline && (await there()))
-      await new Promise((done) => setTimeout(done, 50));
+    while (!settled && performance.now() < deadline && (await there())) await sleep(50);
     await startAgain(way, there, cwd, actor);
   },
   words: ({ victim, start, all }) => ({
@@ -75,20 +75,28 @@ async function startAgain(
   );
 }
 
-/** Whether the worker is there: the one that was killed, or one in its place. */
-export async function isThere(
+/**
+ * Asks whether the worker is there: the one that was killed, or one in its place. A process that was
+ * found once is known again, which is a cheap question.
+ */
+export function lookout(
   victim: WayOf<'kill'>['victim'],
   { cwd, env }: Pick<ShellOptions, 'cwd' | 'env'>,
-): Promise<boolean> {
+): () => Promise<boolean> {
   if ('alive' in victim)
-    return askShell(victim.alive, { cwd, env }).then(
-      () => true,
-      () => false,
-    );
-  if (isAlive(victim)) return true;
-  const pid = findProcess(victim.lair, cwd);
-  // A file may outlive its process, and the number go to another program.
-  return pid !== undefined && pid !== victim.pid && programOf(pid) === victim.program;
+    return () =>
+      askShell(victim.alive, { cwd, env }).then(
+        () => true,
+        () => false,
+      );
+  let known: Identity | undefined = victim;
+  return async () => {
+    if (known && isAlive(known)) return true;
+    const pid = findProcess(victim.lair, cwd);
+    // A file may outlive its process, and the number go to another program.
+    known = pid !== undefined && programOf(pid) === victim.program ? identify(pid) : undefined;
+    return known !== undefined;
+  };
 }
 
 /** The process that a file names, or that listens on a port of this machine; undefined where there is none. */
