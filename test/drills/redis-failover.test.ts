@@ -8,13 +8,10 @@ import { command } from '../servers/command.js';
 import { type RedisServer, startRedis } from '../servers/redis.js';
 import { startSentinel } from '../servers/sentinel.js';
 import { removeFolder, until } from '../servers/wait.js';
-import { spawnCli, summary } from './estate.js';
+import { summary } from './estate.js';
+import { startOf } from './stages.js';
 
 const DRILL = ['drill', 'redis-failover', '--yes', '--hold', '300ms'];
-
-/** A start command for many nodes: it is told which one is meant. */
-const startOf = (nodes: RedisServer[]) =>
-  `case $CACHE_OPS_PORT in ${nodes.map(({ port, startCommand }) => `${port}) ${startCommand};;`).join(' ')} esac`;
 
 const role = async ({ port }: RedisServer) =>
   /role:(\w+)/.exec(await command(port, 'INFO replication').catch(() => ''))?.[1];
@@ -77,28 +74,6 @@ describe.concurrent('redis-failover', () => {
         expect(estate.masters).toContain(lost);
         expect(estate.replicas).toContain(taken);
         await until(async () => (await role(lost)) === 'slave', { timeout: 20_000 });
-      });
-    } finally {
-      await estate.stop();
-    }
-  });
-
-  it('brings the master back after kill -9 of the command line', async () => {
-    const estate = await startSentinel();
-    const yaml = [`    sentinel: { name: main, nodes: [127.0.0.1:${estate.sentinels[0]?.port}] }`];
-    try {
-      await withConfig(yaml, async (scene) => {
-        const run = spawnCli([...DRILL, '--hold', '20s'], scene);
-        await run.says('the master is away');
-        run.kill('SIGKILL');
-        await run.ended;
-        await until(async () => (await role(estate.master)) !== undefined, { timeout: 10_000 });
-        await until(
-          async () =>
-            JSON.parse((await runCli(['drill', 'status', '--json'], scene)).stdout).open.length ===
-            0,
-          { every: 100 },
-        );
       });
     } finally {
       await estate.stop();

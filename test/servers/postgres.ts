@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { demandBinary } from './binaries.js';
 import { freePort } from './ports.js';
@@ -44,10 +45,11 @@ export async function startPostgres(): Promise<PostgresServer> {
   mkdirSync(data, { mode: 0o700 });
   chmodSync(dir, 0o755);
   if (user.uid !== undefined && user.gid !== undefined) chownSync(data, user.uid, user.gid);
-  execFileSync(
+  // Not synchronously: a drill that runs in this process would miss its beats.
+  await promisify(execFile)(
     demandBinary('initdb'),
     ['-D', data, '-U', 'postgres', '--auth=trust', '-N', '-E', 'UTF8', '--locale=C'],
-    { ...user, cwd: dir, stdio: 'ignore' },
+    { ...user, cwd: dir },
   );
   const settings = [
     `port=${port}`,
