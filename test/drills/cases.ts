@@ -1,5 +1,5 @@
 import type { Case } from './matrix.js';
-import { clusterStage, postgresStage, sentinelStage } from './stages.js';
+import { clusterStage, postgresStage, proxyStage, sentinelStage, socketStage } from './stages.js';
 
 const alone = { control: 'none' } as const;
 const degrades = { reason: /never reported memory mode/ };
@@ -48,6 +48,9 @@ const blackhole = {
   mending: 'letting Redis be reached again',
   fails: degrades,
 };
+/** The settings of Redis are as they are all along, and the proxy passes all on when the drill is dead. */
+const standing = { stage: proxyStage, lasts: false };
+
 /** Every drill, by each way to do it that is one of this machine. */
 export const CASES = {
   down: { title: 'redis-down', ...down },
@@ -67,12 +70,43 @@ export const CASES = {
   latency: { title: 'redis-latency', ...latency, options: alone },
   reset: { title: 'redis-reset', ...reset, options: alone },
   blackhole: { title: 'redis-blackhole', ...blackhole, options: alone },
+  latencyByProxy: { title: 'redis-latency by a standing proxy', ...latency, ...standing },
+  resetByProxy: { title: 'redis-reset by a standing proxy', ...reset, ...standing },
+  blackholeByProxy: { title: 'redis-blackhole by a standing proxy', ...blackhole, ...standing },
+  stutter: {
+    title: 'redis-latency by CLIENT PAUSE, where there is no place for a proxy',
+    ...latency,
+    stage: socketStage,
+    lasts: false,
+  },
+  sever: {
+    title: 'redis-reset by CLIENT KILL, where there is no place for a proxy',
+    ...reset,
+    stage: socketStage,
+    lasts: false,
+  },
+  pauseForHole: {
+    title: 'redis-blackhole by CLIENT PAUSE, where there is no place for a proxy',
+    ...blackhole,
+    argv: ['redis-blackhole', '--max-degrade', '3s'],
+    stage: socketStage,
+    lasts: false,
+  },
   auth: {
     title: 'redis-auth',
     argv: ['redis-auth'],
     breaking: 'switching the user off',
     broken: 'Redis refuses the password',
     mending: 'switching the user on again',
+    options: alone,
+    fails: degrades,
+  },
+  maxclients: {
+    title: 'redis-maxclients',
+    argv: ['redis-maxclients'],
+    breaking: 'taking every connection',
+    broken: 'Redis refuses connections',
+    mending: 'giving the connections back',
     options: alone,
     fails: degrades,
   },
