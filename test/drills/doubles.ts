@@ -96,9 +96,14 @@ function isUp(port: number): Promise<boolean> {
       socket.destroy();
       resolve(up);
     };
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
-    // It has no password: that it is asked for one is an answer.
-    socket.once('data', () => done(true));
+    const greeting = 'AUTH "pass word"\r\nPING\r\n';
+    const socket = connect(port, '127.0.0.1', () => socket.write(greeting));
+    // Where no password is wanted AUTH is an error, and PING is answered all the same.
+    let answer = '';
+    socket.on('data', (data) => {
+      answer += data;
+      if (/PONG|NOAUTH/.test(answer)) done(/PONG/.test(answer));
+    });
     socket.once('error', () => done(false));
     socket.once('end', () => done(false));
     socket.setTimeout(300, () => done(false));

@@ -44,6 +44,22 @@ describe.concurrent('redis-full and the keys of applications', () => {
     });
   });
 
+  it.each([
+    ['maxmemory-policy noeviction', /policy is noeviction: full, it evicts nothing/],
+    ['maxmemory 0', /no memory limit: it is never full/],
+  ])('is refused with %s: it would prove what cannot happen there', async (setting, message) => {
+    await withRedis(
+      async (estate) => {
+        const before = await estate.fingerprint();
+        const { code, stderr } = await estate.run(['drill', 'redis-full', '--yes']);
+        expect(stderr).toMatch(message);
+        expect(code).toBe(6);
+        expect(await estate.fingerprint()).toBe(before);
+      },
+      [setting],
+    );
+  });
+
   it('frees memory by itself when everybody who could do it is dead', async () => {
     await withRedis(async (estate, client) => {
       const run = estate.spawn(['drill', 'redis-full', '--yes', '--hold', '5s']);

@@ -37,7 +37,6 @@ process.once('exit', () => {
 
 /** A real Postgres on a free loopback port; user postgres, no password. */
 export async function startPostgres(): Promise<PostgresServer> {
-  const port = await freePort();
   const dir = mkdtempSync(join(tmpdir(), 'cache-ops-postgres-'));
   const data = join(dir, 'data');
   // PostgreSQL refuses to run as root.
@@ -51,6 +50,8 @@ export async function startPostgres(): Promise<PostgresServer> {
     ['-D', data, '-U', 'postgres', '--auth=trust', '-N', '-E', 'UTF8', '--locale=C'],
     { ...user, cwd: dir },
   );
+  // As late as can be: until it listens another may take it.
+  const port = await freePort();
   const settings = [
     `port=${port}`,
     'listen_addresses=127.0.0.1',

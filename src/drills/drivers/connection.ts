@@ -157,6 +157,16 @@ async function planFill({ prefix, info }: Subject, channel: Channel): Promise<Wa
       'run it on a smaller cache, such as that of a test estate',
     );
   const before = (await getSettings(channel, MEMORY)) as Record<(typeof MEMORY)[number], string>;
+  if (before['maxmemory-policy'] === 'noeviction')
+    throw refused(
+      'its policy is noeviction: full, it evicts nothing and refuses writes, which this drill does not rehearse',
+      'a cache has a policy such as allkeys-lru: see cache-ops doctor',
+    );
+  if (before.maxmemory === '0')
+    throw refused(
+      'it has no memory limit: it is never full, and grows until the system ends it',
+      'set maxmemory: see cache-ops doctor',
+    );
   for (const name of MEMORY) demand(await channel.send('CONFIG', 'SET', name, before[name]));
   return {
     kind: 'fill',
