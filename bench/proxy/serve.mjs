@@ -5,7 +5,7 @@ import { freePort } from '../servers.mjs';
 
 const [upstream, delay] = process.argv.slice(2);
 const { outputFiles } = await build({
-  entryPoints: [new URL('../../src/drills/faults/proxy.ts', import.meta.url).pathname],
+  entryPoints: [new URL('../../src/drills/proxy/tcp.ts', import.meta.url).pathname],
   bundle: true,
   write: false,
   format: 'esm',

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.js';
 import { EXPERIMENTS } from '../drills/catalogue.js';
 import { registerPlan } from './drill/plan.js';
+import { registerProxy } from './drill/proxy.js';
 import { registerRecords } from './drill/records.js';
 import { registerRun } from './drill/run.js';
 
@@ -24,4 +25,5 @@ Examples:
   for (const experiment of EXPERIMENTS) registerRun(command, experiment, context);
   registerPlan(command, context);
   registerRecords(command, context);
+  registerProxy(command, context);
 }

@@ -57,6 +57,17 @@ const ways = () => ({
     stop: filled('shell command on that host that stops it'),
     start: filled('shell command on that host that starts it again'),
   }),
+  proxy: z
+    .strictObject({
+      listen: z
+        .string()
+        .check(
+          z.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'expected host:port'),
+          z.describe('host:port where applications connect to'),
+        ),
+      socket: filled('unix socket by which drills control it; relative to this file'),
+    })
+    .check(z.describe('a proxy that applications go through for good: see drill proxy')),
   connection: z
     .literal(true)
     .check(z.describe('nothing but its own connection: CONFIG SET, ACL, CLIENT PAUSE and KILL')),
@@ -103,8 +114,8 @@ function oneOf<W extends Ways>(known: W, description: string) {
   ) as { [K in keyof W]: z.ZodMiniOptional<W[K]> };
   return z.strictObject(optional).check(
     z.refine(
-      (given) => Object.keys(given).length === 1,
-      `expected exactly one way: ${Object.keys(known).join(', ')}`,
+      (given) => waysIn(given).length === 1 || ('proxy' in given && waysIn(given).length === 0),
+      `expected exactly one way: ${waysIn(known).join(', ')}${'proxy' in known ? '; or proxy, alone or beside it' : ''}`,
     ),
     z.describe(description),
   );
@@ -118,6 +129,11 @@ export const control = part(() =>
   ),
 );
 export type ControlConfig = z.infer<typeof control>;
+
+/** A proxy stands beside any of them. */
+function waysIn(given: object): string[] {
+  return Object.keys(given).filter((name) => name !== 'proxy');
+}
 
 /** The ways a drill may get at a worker. */
 export const workerControl = part(() =>

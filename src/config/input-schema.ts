@@ -43,8 +43,12 @@ function describeInput({ zodSchema, jsonSchema, path }: Parameters<Override>[0])
     );
     replace(jsonSchema, entry);
   }
-  if (zodSchema === control._zod.innerType || zodSchema === workerControl._zod.innerType)
+  if (zodSchema === workerControl._zod.innerType)
     Object.assign(jsonSchema, { minProperties: 1, maxProperties: 1 });
+  if (zodSchema === control._zod.innerType) {
+    jsonSchema.minProperties = 1;
+    jsonSchema.anyOf = [{ maxProperties: 1 }, { maxProperties: 2, required: ['proxy'] }];
+  }
   if (zodSchema === redis || zodSchema === postgres) {
     replace(jsonSchema, {
       anyOf: [{ type: 'string', description: 'its URL' }, REFERENCED, { ...jsonSchema }],

@@ -100,6 +100,18 @@ export const EXPERIMENTS: readonly Experiment[] = [
   },
   {
     ...REDIS,
+    name: 'redis-maxclients',
+    summary: 'take every connection that Redis allows; open ones are cut, new ones are refused',
+    effect: 'crowd',
+    words: words(
+      'Take every connection of Redis',
+      'taking every connection',
+      'Redis refuses connections',
+      'giving the connections back',
+    ),
+  },
+  {
+    ...REDIS,
     name: 'redis-full',
     summary: 'fill a cache to its memory limit with marked keys; writes must go on, no key be lost',
     effect: 'fill',

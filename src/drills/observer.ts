@@ -37,7 +37,7 @@ export class Observer {
 
   constructor(
     private readonly id: string,
-    applications: readonly Application[],
+    private readonly applications: readonly Application[],
     ping: () => Promise<boolean>,
     private readonly timeout: number,
     private readonly start: number,
@@ -63,6 +63,21 @@ export class Observer {
       if (kind === 'health' && mode) last.set(of, mode);
     const modes = new Set(last.values());
     return modes.size === 1 ? [...modes][0] : undefined;
+  }
+
+  /** Whether every application has answered a write or read that it was asked for since `moment`. */
+  hasServed(moment: number): boolean {
+    return this.applications.every(({ name }) =>
+      this.samples.some(
+        ({ of, kind, at, ms }) =>
+          of === name && (kind === 'write' || kind === 'read') && at - ms >= moment,
+      ),
+    );
+  }
+
+  /** Whether the target has once not answered a direct ping. */
+  get sawOutage(): boolean {
+    return this.samples.some(({ kind, ok }) => kind === 'ping' && !ok);
   }
 
   async stop(): Promise<void> {

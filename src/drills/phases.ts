@@ -30,7 +30,7 @@ export async function demandSteady(
 
 /** Breaks the target and keeps it broken until every application has shown what it does. */
 export async function breakAndHold(
-  { experiment, prepared }: Plan,
+  { experiment, prepared, timeout }: Plan,
   { signal }: Scene,
   guard: Guard,
   observer: Observer,
@@ -38,7 +38,7 @@ export async function breakAndHold(
   marks: Marks,
   tell: Tell,
 ): Promise<void> {
-  const { limits, degraded, words } = experiment;
+  const { limits, degraded, outage, words } = experiment;
   const pause = (ms: number) => sleep(ms, undefined, { signal });
   const demandGuard = () => {
     if (guard.ended === 'gone') throw new Error('the watchdog is gone');
@@ -76,8 +76,11 @@ export async function breakAndHold(
     await pause(25);
   }
   tell('hold', `writing and reading through the applications for ${limits.hold} ms`);
-  const until = observer.now + limits.hold;
-  while (observer.now < until) {
+  const held = observer.now;
+  const until = held + limits.hold;
+  // A hold that is shorter than one request, or one ping, would prove nothing.
+  const unproven = () => !observer.hasServed(held) || (outage && !observer.sawOutage);
+  while (observer.now < until || (unproven() && observer.now < until + timeout)) {
     demandGuard();
     await pause(Math.min(100, limits.hold));
   }

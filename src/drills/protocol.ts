@@ -39,5 +39,7 @@ export function readMessages<T>(
     }
   });
   lines.once('close', onEnd);
+  // It repeats an error of its stream, and would throw it.
+  lines.on('error', onEnd);
   stream.once('error', onEnd);
 }

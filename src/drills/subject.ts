@@ -73,8 +73,12 @@ export async function prepare(
       config: { file: config.file ?? null, cwd },
       way,
     },
-    // Answers that are late on purpose are answers.
-    ping: () => signsIn(access, effect === 'latency' ? patience.timeout : 500),
+    // As applications reach it. Answers that are late on purpose are answers.
+    ping: () =>
+      signsIn(
+        way.kind === 'toxic' ? { ...access, endpoint: way.listen } : access,
+        effect === 'latency' ? patience.timeout : 500,
+      ),
     persistence: info.aof_enabled === '1' ? 'AOF' : saves ? 'RDB' : undefined,
   };
 }

@@ -28,8 +28,7 @@ export async function startRedis(
     await launch(
       {
         name: 'redis-server',
-        // In the foreground for once, so that its end is seen if it cannot start.
-        command: [program, config, '--daemonize', 'no'],
+        command: [program, config],
         cwd: home,
         env: plainEnvironment(env, folder),
         log,
@@ -56,7 +55,8 @@ function settings(at: {
     `dir "${at.home}"`,
     `pidfile "${at.pidFile}"`,
     `logfile "${at.log}"`,
-    'daemonize yes',
+    // In the foreground, so that its end is seen if it cannot start; who starts it again does the same.
+    'daemonize no',
     'appendonly yes',
     'appendfsync everysec',
     'save 300 100 60 10000',

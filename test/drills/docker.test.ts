@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, engineMissing, startEngine } from '../servers/engine.js';
 import { until } from '../servers/wait.js';
 import { type Estate, startEstate, summary } from './estate.js';
-import { restored } from './matrix.js';
+import { isRestored } from './matrix.js';
 
 const missing = engineMissing();
 let engine: Engine;
@@ -39,7 +39,7 @@ describe.skipIf(missing)(`on a container engine (${missing ?? 'podman and runc'}
         expect(stateOf(name)).toBe(state);
         first.kill('SIGKILL');
         await first.ended;
-        await restored(estate, before);
+        await isRestored(estate, before);
 
         const second = estate.spawn(argv);
         await second.says(broken);

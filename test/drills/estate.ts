@@ -9,11 +9,14 @@ import { type Outcome, type Overrides, runCli } from '../cli.js';
 import { type RedisServer, startRedis } from '../servers/redis.js';
 import { removeFolder, until } from '../servers/wait.js';
 import { type Fault, startDouble } from './doubles.js';
+import { fingerprintOf } from './fingerprint.js';
 
 export interface EstateOptions {
   double?: Fault;
   /** The port that the double leans on; that of Redis unless given. */
   doubleOn?: number;
+  /** The port that services connect to; that of Redis unless given. */
+  through?: number;
   aof?: boolean;
   /** Replaces the start command of the configuration; made from the real one. */
   start?: (real: string) => string;
@@ -27,6 +30,8 @@ export interface EstateOptions {
   /** Programs of an orchestrator that is not here, by name: shell scripts, found before the real ones. */
   standIns?: (redis: { stop: string; start: string }) => Record<string, string>;
   env?: Record<string, string>;
+  /** How the drill reaches Redis; by its port unless given. */
+  url?: string;
   /** More lines of the configuration. */
   yaml?: string[];
 }
@@ -35,6 +40,7 @@ export interface EstateOptions {
 export async function startEstate({
   double,
   doubleOn,
+  through,
   aof = true,
   start,
   head = '',
@@ -43,6 +49,7 @@ export async function startEstate({
   server,
   standIns,
   env: extra = {},
+  url,
   yaml = [],
 }: EstateOptions = {}) {
   const redis = server ?? (await startRedis({ password: 'pass word', aof, config }));
@@ -68,7 +75,7 @@ export async function startEstate({
     settingsFrom(
       {
         REDIS_HOST: '127.0.0.1',
-        REDIS_PORT: String(redis.port),
+        REDIS_PORT: String(through ?? redis.port),
         REDIS_PASSWORD: 'pass word',
         CACHE_TYPE: 'redis',
       },
@@ -89,7 +96,7 @@ export async function startEstate({
       head,
       'redis:',
       '  main:',
-      `    url: redis://127.0.0.1:${redis.port}`,
+      `    url: ${url ?? `redis://127.0.0.1:${redis.port}`}`,
       '    password: ${REDIS_SECRET}',
       typeof control === 'string' ? controls[control] : `    control: ${control.yaml}`,
       ...yaml,
@@ -138,45 +145,12 @@ export async function startEstate({
       await client.set(key, value);
       client.disconnect();
     },
-    /** The watchdog's process id, from the journal of the one open drill. */
-    watchdog(): number {
-      const open = join(folder, 'state', 'cache-ops', 'drills', 'open');
-      const [name = ''] = readdirSync(open);
-      return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
-    },
+    watchdog: () => watchdogIn(folder),
     /** What the stand-ins were called with. */
     calls: () => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n'),
-    /** Every setting, every user, and what the keys hold, to see that all is as before; the failure when there is no answer. */
-    async fingerprint(timeout = 5_000): Promise<string> {
-      const client = new Redis(redis.port, '127.0.0.1', {
-        password: 'pass word',
-        lazyConnect: true,
-        retryStrategy: () => null,
-        disconnectTimeout: 50,
-        enableReadyCheck: false,
-        commandTimeout: timeout,
-      });
-      client.on('error', () => {});
-      try {
-        await client.connect();
-        const answers = [
-          // The order is another in every process.
-          pairs(await client.config('GET', '*')).sort(),
-          await client.call('ACL', 'LIST'),
-          await client.dump('mine'),
-          // Canaries of a killed drill end by themselves.
-          await client.eval(
-            "local left = {} for _, key in ipairs(redis.call('KEYS', '*drill*')) do if redis.call('TTL', key) == -1 then left[#left + 1] = key end end return left",
-            0,
-          ),
-        ];
-        return JSON.stringify(answers);
-      } catch (error) {
-        return String(error);
-      } finally {
-        client.disconnect();
-      }
-    },
+    /** Every setting, user and key, to see that all is as before. */
+    fingerprint: (timeout = 5_000): Promise<string> =>
+      fingerprintOf({ port: redis.port, password: 'pass word', timeout }),
     async stop(): Promise<void> {
       await liar?.stop();
       await Promise.all(services.map((service) => service.close()));
@@ -224,9 +198,11 @@ export function spawnCli(
   };
 }
 
-function pairs(list: unknown): string[] {
-  const flat = list as string[];
-  return flat.flatMap((name, at) => (at % 2 === 0 ? [`${name} ${flat[at + 1]}`] : []));
+/** The watchdog's process id, from the journal of the one open drill. */
+export function watchdogIn(folder: string): number {
+  const open = join(folder, 'state', 'cache-ops', 'drills', 'open');
+  const [name = ''] = readdirSync(open);
+  return JSON.parse(readFileSync(join(open, name, 'journal.json'), 'utf8')).watchdog.pid;
 }
 
 /** The last line of a drill's output: its report. */

@@ -1,145 +1,168 @@
 import { describe, expect, it } from 'vitest';
 import { identify } from '../../src/state/identity.js';
 import { until } from '../servers/wait.js';
-import { type Estate, type EstateOptions, startEstate, summary } from './estate.js';
+import type { Fault } from './doubles.js';
+import { type EstateOptions, startEstate, summary } from './estate.js';
+import { seed } from './fingerprint.js';
+import { modeOf, type Stage } from './stages.js';
 
 export interface Case {
+  title: string;
   /** The drill with what it needs. */
   argv: string[];
-  /** Lines of its timeline: before the fault, and when it is there. */
+  /** Lines of its timeline: before the fault, when it is there, when it is to end, and after recovery. */
   breaking: string;
   broken: string;
   mending: string;
+  judging?: string;
   options?: EstateOptions;
+  /** In place of one Redis with applications; `failing`: with one that does not do what it should. */
+  stage?: (failing: boolean) => Promise<Stage>;
   /** Whether a target that nobody mends stays broken; a CLIENT PAUSE ends by itself. */
   lasts?: boolean;
   report?: object;
-  /** What an application that never notices is told. */
-  deaf?: RegExp;
+  /** The application that fails, and what it is told. */
+  fails: { double?: Fault; reason: RegExp };
 }
+
+type Victim = 'the command line' | 'the watchdog' | 'both';
 
 /**
  * The guarantee of every drill: whatever is killed, and when, the target is restored, with every
- * setting and every key as before. Tests of one file run side by side: each has an estate of its own.
+ * setting, user and key as before. Tests of one file run side by side: each has an estate of its
+ * own. `thorough`: each victim in each phase, rather than where it has gone wrong most.
  */
-export function restoresWhateverHappens(title: string, test: Case): void {
-  const { argv, breaking, broken, mending, options, lasts = true, report, deaf } = test;
+export function restoresWhateverHappens(test: Case, { thorough = false } = {}): void {
+  const { title, argv, breaking, broken, mending, judging = 'the canary is intact' } = test;
+  const { lasts = true, report, fails } = test;
   const drill = ['drill', ...argv, '--yes'];
+  const [prepared, armed, restored] = [
+    'a canary is written',
+    'the watchdog is ready',
+    'the target is as it was',
+  ];
+  const before = [armed, breaking, broken, 'writing and reading'];
+  const moments = thorough
+    ? [...before, mending, restored, judging]
+    : [armed, breaking, broken, mending];
+  const kills: [Victim, string][] = thorough
+    ? [
+        ['the command line', prepared],
+        ...moments.flatMap((moment): [Victim, string][] => [
+          ['the command line', moment],
+          ['the watchdog', moment],
+          ['both', moment],
+        ]),
+      ]
+    : [
+        ...moments.map((moment): [Victim, string] => ['the command line', moment]),
+        ['the watchdog', broken],
+        ['both', broken],
+      ];
 
   describe.concurrent(title, () => {
     it('passes a service that falls back, and leaves everything as it was', async () => {
-      await withEstate(options, async (estate, before) => {
-        const { code, stdout, stderr } = await estate.run([...drill, '--hold', '600ms']);
+      await onStage(test, false, async (stage, was) => {
+        const { code, stdout, stderr } = await stage.run([...drill, '--hold', '600ms']);
         expect(stderr).toBe('');
-        expect(summary(stdout)).toMatchObject({
-          verdict: 'passed',
-          reasons: [],
-          restored_by: 'drill',
-          ...report,
-        });
+        const { verdict, reasons, restored_by } = summary(stdout);
+        expect([verdict, reasons, restored_by]).toEqual(['passed', [], 'drill']);
+        expect(summary(stdout)).toMatchObject({ ...report });
         expect(code).toBe(0);
-        expect(await estate.fingerprint()).toBe(before);
+        await isRestored(stage, was);
       });
     });
 
-    it.runIf(deaf)(
-      'fails an application that does not notice, and restores all the same',
-      async () => {
-        await withEstate({ ...options, double: 'deaf' }, async (estate, before) => {
-          const limits = ['--hold', '600ms', '--max-degrade', '1s', '--max-recover', '2s'];
-          const { code, stdout } = await estate.run([...drill, ...limits]);
-          const { verdict, restored, reasons } = summary(stdout);
-          expect([verdict, restored]).toEqual(['failed', true]);
-          expect(reasons.join('\n')).toMatch(deaf as RegExp);
-          expect(code).toBe(3);
-          expect(await estate.fingerprint()).toBe(before);
-        });
-      },
-    );
+    it('fails an application that does not notice, and restores all the same', async () => {
+      await onStage(test, true, async (stage, was) => {
+        const limits = ['--hold', '600ms', '--max-degrade', '1s', '--max-recover', '2s'];
+        const { code, stdout } = await stage.run([...drill, ...limits]);
+        const { verdict, restored, reasons } = summary(stdout);
+        expect([verdict, restored]).toEqual(['failed', true]);
+        expect(reasons.join('\n')).toMatch(fails.reason);
+        expect(code).toBe(3);
+        await isRestored(stage, was);
+      });
+    });
 
-    it.each([
-      ['a canary is written', '1s'],
-      ['the watchdog is ready', '1s'],
-      [breaking, '2s'],
-      [broken, '2s'],
-      ['writing and reading', '2s'],
-      [mending, '300ms'],
-      ['the canary is intact', '300ms'],
-    ])('restores it after kill -9 of the command line at "%s"', async (moment, hold) => {
-      await withEstate(options, async (estate, before) => {
-        const run = estate.spawn([...drill, '--hold', hold]);
+    it.each(kills)('restores it after kill -9 of %s at "%s"', async (victim, moment) => {
+      await onStage(test, false, async (stage, was) => {
+        const run = stage.spawn([...drill, '--hold', '2s']);
+        await run.says(moment === prepared ? prepared : armed);
+        const watchdog = moment === prepared ? 0 : stage.watchdog();
         await run.says(moment);
-        run.kill('SIGKILL');
-        await run.ended;
-        await restored(estate, before);
-        expect((await estate.run(['drill', 'status'])).code).toBe(0);
-      });
-    });
-
-    it('restores it when the watchdog is killed', async () => {
-      await withEstate(options, async (estate, before) => {
-        const run = estate.spawn([...drill, '--hold', '2s']);
-        await run.says(broken);
-        process.kill(estate.watchdog(), 'SIGKILL');
-        expect(await run.ended).toBe(3);
-        expect(summary(run.output)).toMatchObject({
-          restored: true,
-          reasons: ['the watchdog is gone'],
-        });
-        await restored(estate, before);
-      });
-    });
-
-    it('restores it by drill restore when both are killed', async () => {
-      await withEstate(options, async (estate, before) => {
-        const run = estate.spawn([...drill, '--hold', '2s']);
-        await run.says(broken);
-        run.kill('SIGSTOP');
-        const watchdog = estate.watchdog();
-        process.kill(watchdog, 'SIGKILL');
-        run.kill('SIGKILL');
-        await run.ended;
-        // A kill takes a moment to be carried out.
-        await until(() => identify(watchdog) === undefined);
-        expect((await estate.run(['drill', 'status'])).code).toBe(7);
-        if (lasts) await expect(estate.fingerprint(300)).resolves.not.toBe(before);
-        expect((await estate.run(['drill', 'restore'])).code).toBe(0);
-        await restored(estate, before);
+        if (victim === 'the watchdog') {
+          kill(watchdog);
+          const early = before.includes(moment);
+          const code = await run.ended;
+          expect([summary(run.output).restored, code]).toEqual([true, early ? 3 : 0]);
+        } else if (victim === 'the command line') {
+          run.kill('SIGKILL');
+          await run.ended;
+        } else {
+          run.kill('SIGSTOP');
+          kill(watchdog);
+          run.kill('SIGKILL');
+          await run.ended;
+          // A kill takes a moment to be carried out.
+          await until(() => identify(watchdog) === undefined);
+          if (moment === broken) {
+            expect((await stage.run(['drill', 'status'])).code).toBe(7);
+            if (lasts) await expect(stage.fingerprint(300)).resolves.not.toBe(was);
+          }
+          expect((await stage.run(['drill', 'restore'])).code).toBe(0);
+        }
+        await isRestored(stage, was);
       });
     });
   });
 }
 
-async function withEstate(
-  options: EstateOptions | undefined,
-  work: (estate: Estate, before: string) => Promise<void>,
-): Promise<void> {
-  const estate = await startEstate(options);
+/** One that has ended of itself is as good. */
+function kill(watchdog: number): void {
   try {
-    await estate.redisSet('mine', 'precious');
-    await work(estate, await estate.fingerprint());
+    process.kill(watchdog, 'SIGKILL');
+  } catch {}
+}
+
+async function onStage(
+  { options, stage: start, fails }: Case,
+  failing: boolean,
+  work: (stage: Stage, was: string) => Promise<void>,
+): Promise<void> {
+  const double = failing ? { double: fails.double ?? 'deaf' } : {};
+  const stage = await (start ? start(failing) : startSeeded({ ...options, ...double }));
+  try {
+    const was = await stage.fingerprint();
+    expect(was).toContain('mine');
+    await work(stage, was);
   } finally {
-    await estate.stop();
+    await stage.stop();
   }
 }
 
-/** Redis is as it was, no drill is open that would need anything, and applications are in redis mode. */
-export async function restored(estate: Estate, before: string): Promise<void> {
-  await until(async () => (await estate.fingerprint(500)) === before, {
+async function startSeeded(options: EstateOptions): Promise<Stage> {
+  const estate = await startEstate(options);
+  await seed({ port: estate.redis.port, password: 'pass word' });
+  return estate;
+}
+
+/** The target is as it was, no drill is open that would need anything, and applications are in redis mode. */
+export async function isRestored(stage: Stage, was: string): Promise<void> {
+  await until(async () => (await stage.fingerprint(500)) === was, {
     timeout: 20_000,
     every: 100,
-  });
+    what: 'all as before',
+  }).catch(async () => expect(await stage.fingerprint()).toBe(was));
   await until(
     async () => {
-      const { stdout } = await estate.run(['drill', 'status', '--json']);
+      const { stdout } = await stage.run(['drill', 'status', '--json']);
       const [open] = JSON.parse(stdout).open;
       return open === undefined || open.state === 'abandoned';
     },
     { timeout: 10_000, every: 100 },
   );
-  for (const url of estate.urls) {
-    const health = async () =>
-      (await (await fetch(`${url}/api/health`)).json()) as { cache: string };
-    await until(async () => (await health()).cache === 'redis', { every: 50 });
-  }
+  expect((await stage.run(['drill', 'status'])).code).toBe(0);
+  for (const url of stage.urls)
+    await until(async () => (await modeOf(url)) === 'redis', { every: 50 });
 }

@@ -1,7 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../servers/postgres.js';
-import { until } from '../servers/wait.js';
 import { type Estate, type EstateOptions, startEstate, summary } from './estate.js';
 
 const DRILL = ['drill', 'postgres-down', '--yes', '--hold', '600ms'];
@@ -37,48 +36,6 @@ it('passes applications that do without it, and brings it back with its rows', a
   expect(await query('SELECT n FROM kept')).toEqual([{ n: 42 }]);
 });
 
-it.each([
-  'the watchdog is ready',
-  'stopping Postgres',
-  'Postgres is stopped',
-  'starting Postgres again',
-])('restores it after kill -9 of the command line at "%s"', async (moment) => {
-  await withEstate({ yaml: byProcess() }, async (estate) => {
-    const run = estate.spawn(DRILL);
-    await run.says(moment);
-    run.kill('SIGKILL');
-    await run.ended;
-    await until(async () => (await open(estate)).length === 0, { every: 50 });
-    expect(await query('SELECT 1 AS n')).toEqual([{ n: 1 }]);
-  });
-});
-
-it('restores it by drill restore when the watchdog is killed too', async () => {
-  await withEstate({ yaml: byProcess() }, async (estate) => {
-    const run = estate.spawn([...DRILL, '--hold', '5s']);
-    await run.says('Postgres is stopped');
-    process.kill(estate.watchdog(), 'SIGKILL');
-    run.kill('SIGKILL');
-    await run.ended;
-    await expect(query('SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
-    expect((await estate.run(['drill', 'restore'])).code).toBe(0);
-    expect(await query('SELECT 1 AS n')).toEqual([{ n: 1 }]);
-  });
-});
-
-it('fails an application that falls with it', async () => {
-  await withEstate(
-    { yaml: byProcess(), double: 'leaning', doubleOn: postgres.port },
-    async (estate) => {
-      const { code, stdout } = await estate.run([...DRILL, '--max-recover', '2s']);
-      const { reasons, restored } = summary(stdout);
-      expect(reasons.join('\n')).toMatch(/requests failed/);
-      expect(restored).toBe(true);
-      expect(code).toBe(3);
-    },
-  );
-});
-
 it('refuses what it could not bring back', async () => {
   for (const [control, message] of [
     ['', /no way to stop and start jobs is configured[\s\S]*postgres.jobs.control/],
@@ -92,9 +49,6 @@ it('refuses what it could not bring back', async () => {
     });
   }
 });
-
-const open = async (estate: Estate) =>
-  JSON.parse((await estate.run(['drill', 'status', '--json'])).stdout).open;
 
 async function query(text: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: postgres.url });

@@ -1,15 +1,9 @@
 import { expect, it } from 'vitest';
+import { CASES } from './cases.js';
 import { startEstate } from './estate.js';
 import { restoresWhateverHappens } from './matrix.js';
 
-restoresWhateverHappens('redis-auth', {
-  argv: ['redis-auth'],
-  breaking: 'switching the user off',
-  broken: 'Redis refuses the password',
-  mending: 'switching the user on again',
-  options: { control: 'none' },
-  deaf: /never reported memory mode/,
-});
+restoresWhateverHappens(CASES.auth);
 
 it('refuses a user that may not change users', async () => {
   const estate = await startEstate({ config: ['rename-command ACL ""'], control: 'none' });

@@ -1,8 +1,4 @@
+import { CASES } from './cases.js';
 import { restoresWhateverHappens } from './matrix.js';
 
-restoresWhateverHappens('redis-down', {
-  argv: ['redis-down'],
-  breaking: 'stopping Redis',
-  broken: 'Redis is stopped',
-  mending: 'starting Redis again',
-});
+restoresWhateverHappens(CASES.down);

@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { CASES } from './cases.js';
 import { type Estate, startEstate, summary } from './estate.js';
 import { restoresWhateverHappens } from './matrix.js';
 
-restoresWhateverHappens('redis-full', {
-  argv: ['redis-full'],
-  breaking: 'filling Redis',
-  broken: 'Redis is full',
-  mending: 'freeing Redis',
-  options: { control: 'none', config: ['maxmemory 300mb', 'maxmemory-policy allkeys-lru'] },
-});
+restoresWhateverHappens(CASES.full);
 
 describe.concurrent('redis-full and the keys of applications', () => {
   it('loses none of 6,000 with and without a time to live, and says how many were evicted', async () => {
@@ -49,6 +44,22 @@ describe.concurrent('redis-full and the keys of applications', () => {
     });
   });
 
+  it.each([
+    ['maxmemory-policy noeviction', /policy is noeviction: full, it evicts nothing/],
+    ['maxmemory 0', /no memory limit: it is never full/],
+  ])('is refused with %s: it would prove what cannot happen there', async (setting, message) => {
+    await withRedis(
+      async (estate) => {
+        const before = await estate.fingerprint();
+        const { code, stderr } = await estate.run(['drill', 'redis-full', '--yes']);
+        expect(stderr).toMatch(message);
+        expect(code).toBe(6);
+        expect(await estate.fingerprint()).toBe(before);
+      },
+      [setting],
+    );
+  });
+
   it('frees memory by itself when everybody who could do it is dead', async () => {
     await withRedis(async (estate, client) => {
       const run = estate.spawn(['drill', 'redis-full', '--yes', '--hold', '5s']);
@@ -67,8 +78,12 @@ describe.concurrent('redis-full and the keys of applications', () => {
   });
 });
 
-async function withRedis(work: (estate: Estate, client: Redis) => Promise<void>): Promise<void> {
-  const estate = await startEstate({ control: 'none' });
+async function withRedis(
+  work: (estate: Estate, client: Redis) => Promise<void>,
+  more: string[] = [],
+): Promise<void> {
+  const config = ['maxmemory 300mb', 'maxmemory-policy allkeys-lru', ...more];
+  const estate = await startEstate({ control: 'none', config });
   const client = new Redis(estate.redis.port, '127.0.0.1', { password: 'pass word' });
   try {
     await work(estate, client);

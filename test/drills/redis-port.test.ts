@@ -1,15 +1,9 @@
 import { expect, it } from 'vitest';
+import { CASES } from './cases.js';
 import { startEstate } from './estate.js';
 import { restoresWhateverHappens } from './matrix.js';
 
-restoresWhateverHappens('redis-down over the connection alone, by CONFIG SET port', {
-  argv: ['redis-down'],
-  breaking: 'stopping Redis',
-  broken: 'Redis is stopped',
-  mending: 'starting Redis again',
-  options: { control: { yaml: '{ connection: true }' }, aof: false },
-  deaf: /never reported memory mode/,
-});
+restoresWhateverHappens(CASES.port);
 
 it('refuses a managed Redis, whose CONFIG is not to be had', async () => {
   const estate = await startEstate({

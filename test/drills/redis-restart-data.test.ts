@@ -1,16 +1,10 @@
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
+import { CASES } from './cases.js';
 import { startEstate, summary } from './estate.js';
 import { restoresWhateverHappens } from './matrix.js';
 
-restoresWhateverHappens('redis-restart-data', {
-  argv: ['redis-restart-data'],
-  breaking: 'stopping Redis',
-  broken: 'Redis is stopped',
-  mending: 'starting Redis again',
-  report: { facts: { data_keys: 120, data_wrong: 0, keys_gone: 0 } },
-  deaf: /never reported memory mode/,
-});
+restoresWhateverHappens(CASES.restart);
 
 it('fails where a restart loses what was written, and says what', async () => {
   // The first start after the stop finds nothing: its files are gone, as on a disk that is thrown away.
@@ -51,6 +45,22 @@ it('says which setting stood in the running server only', async () => {
     ]);
     expect(summary(stdout).reasons).toEqual(['maxmemory was 104857600, and is 0 after the drill']);
     expect(code).toBe(3);
+  } finally {
+    await estate.stop();
+  }
+});
+
+it('says that it is started another way than it had been', async () => {
+  const estate = await startEstate({ start: (real) => `${real} --daemonize no` });
+  try {
+    const argv = ['drill', 'redis-restart-data', '--yes', '--hold', '300ms'];
+    const { code, stdout } = await estate.run(argv);
+    expect(summary(stdout).reasons).toEqual([
+      'daemonize was yes, and is no after the drill: `control` starts it another way than it had been started',
+    ]);
+    expect(code).toBe(3);
+    // From here on it is started as it was.
+    expect((await estate.run(argv)).code).toBe(0);
   } finally {
     await estate.stop();
   }

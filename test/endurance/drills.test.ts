@@ -16,12 +16,13 @@ const KINDS = [
   'redis-reset',
   'redis-blackhole',
   'redis-auth',
+  'redis-maxclients',
   'redis-full',
   'redis-restart-data',
 ];
 
 it(`${DRILLS} drills in a row leave no process, port, key, setting, file or memory behind`, async () => {
-  const estate = await startEstate();
+  const estate = await startEstate({ config: ['maxmemory 300mb', 'maxmemory-policy allkeys-lru'] });
   try {
     await estate.redisSet('mine', 'precious');
     const before = await estate.fingerprint();

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { demandBinary } from './binaries.js';
 import { freePort } from './ports.js';
@@ -36,7 +37,6 @@ process.once('exit', () => {
 
 /** A real Postgres on a free loopback port; user postgres, no password. */
 export async function startPostgres(): Promise<PostgresServer> {
-  const port = await freePort();
   const dir = mkdtempSync(join(tmpdir(), 'cache-ops-postgres-'));
   const data = join(dir, 'data');
   // PostgreSQL refuses to run as root.
@@ -44,11 +44,14 @@ export async function startPostgres(): Promise<PostgresServer> {
   mkdirSync(data, { mode: 0o700 });
   chmodSync(dir, 0o755);
   if (user.uid !== undefined && user.gid !== undefined) chownSync(data, user.uid, user.gid);
-  execFileSync(
+  // Not synchronously: a drill that runs in this process would miss its beats.
+  await promisify(execFile)(
     demandBinary('initdb'),
     ['-D', data, '-U', 'postgres', '--auth=trust', '-N', '-E', 'UTF8', '--locale=C'],
-    { ...user, cwd: dir, stdio: 'ignore' },
+    { ...user, cwd: dir },
   );
+  // As late as can be: until it listens another may take it.
+  const port = await freePort();
   const settings = [
     `port=${port}`,
     'listen_addresses=127.0.0.1',

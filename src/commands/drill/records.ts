@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ControlConfig } from '../../config/control.js';
 import { nearest } from '../../config/nearest.js';
 import type { Context } from '../../context.js';
 import { EXPERIMENTS } from '../../drills/catalogue.js';
@@ -71,12 +72,17 @@ async function list(context: Context) {
               const single = server === 'postgres' || ('url' in where && where.url !== undefined);
               // What is only hampered needs no way to start it; a master is taken from many nodes.
               const able = effect === 'failover' ? !single : single;
-              return able && (control || (effect !== 'stop' && effect !== 'restart'))
+              return able && (waysToStop(control) || (effect !== 'stop' && effect !== 'restart'))
                 ? [target]
                 : [];
             }),
     })),
   };
+}
+
+/** A proxy stops nothing. */
+function waysToStop(control: ControlConfig | undefined): boolean {
+  return Object.keys(control ?? {}).some((name) => name !== 'proxy');
 }
 
 function renderList({ drills }: Awaited<ReturnType<typeof list>>): Block[] {

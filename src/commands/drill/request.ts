@@ -160,7 +160,7 @@ export async function planDrill(context: Context, request: Request): Promise<Pla
   };
 }
 
-function oneRedis(config: Config, name: string | undefined): RedisTarget {
+export function oneRedis(config: Config, name: string | undefined): RedisTarget {
   const [target, ...others] = selectRedis(config, name === undefined ? [] : [name]);
   if (target && others.length === 0) return target;
   throw new CacheOpsError(

@@ -8,12 +8,18 @@ import { dockerDriver } from './docker.js';
 import type { Driver, Effect, Subject } from './driver.js';
 import { kubernetesDriver } from './kubernetes.js';
 import { processDriver } from './process.js';
+import { proxyDriver } from './proxy.js';
 import { refused } from './rehearse.js';
 import { sshDriver } from './ssh.js';
 import { systemdDriver } from './systemd.js';
 
-/** The driver that the configuration gives a target. */
-function configured(control: ControlConfig): Driver {
+/** The drivers that the configuration gives a target: a proxy has its drills, another way all others. */
+function configured(control: ControlConfig): Driver[] {
+  const other = otherThanProxy(control);
+  return [...(control.proxy ? [proxyDriver(control.proxy)] : []), ...(other ? [other] : [])];
+}
+
+function otherThanProxy(control: ControlConfig): Driver | undefined {
   if (control.process) return processDriver(control.process);
   if (control.command) return commandDriver(control.command);
   if (control.docker) return dockerDriver(control.docker);
@@ -21,7 +27,7 @@ function configured(control: ControlConfig): Driver {
   if (control.systemd) return systemdDriver(control.systemd);
   if (control.kubernetes) return kubernetesDriver(control.kubernetes);
   if (control.ssh) return sshDriver(control.ssh);
-  return connectionDriver;
+  return control.connection && connectionDriver;
 }
 
 /** What is to be broken: of a Postgres nothing is done over its connection. */
@@ -52,7 +58,7 @@ export function chooseDriver(
   control: ControlConfig | undefined,
 ): Act {
   const drivers = [
-    ...(control ? [configured(control)] : []),
+    ...(control ? configured(control) : []),
     ...(effect === 'stop' || effect === 'restart' ? [] : [connectionDriver]),
   ];
   for (const driver of drivers) {
@@ -62,7 +68,9 @@ export function chooseDriver(
   const where = kind === 'postgres' ? 'postgres' : 'redis';
   throw refused(
     control
-      ? `control.${configured(control).name} has no way to do this to ${name} (${effect})`
+      ? `control.${configured(control)
+          .map((driver) => driver.name)
+          .join(' and control.')} has no way to do this to ${name} (${effect})`
       : `no way to stop and start ${name} is configured`,
     `give redis.${where}.${name}.control one of: process: { start } for one on this machine, command: { stop, start }, docker: { container }, compose: { service }, systemd: { unit }, kubernetes: { namespace, workload }, ssh: { host, stop, start }, connection: true`,
   );

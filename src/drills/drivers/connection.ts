@@ -38,6 +38,7 @@ export const connectionDriver: Driver = {
     return { kind: 'pause', ms };
   },
   auth: (subject) => withRights(subject, 'ACL', (channel) => planAcl(subject, channel)),
+  crowd: (subject) => withRights(subject, 'CONFIG or CLIENT', planCrowd),
   fill: (subject) => withRights(subject, 'CONFIG', (channel) => planFill(subject, channel)),
 };
 
@@ -108,6 +109,31 @@ async function planAcl({ access, prefix }: Subject, channel: Channel): Promise<W
   return { kind: 'acl', user, rescue: `cache-ops-${prefix.split('-').at(-1)}` };
 }
 
+/** Beside those for all who are there, should they come back with more than they had. */
+const SPARE = 16;
+const MOST_PLACES = 1_000;
+
+async function planCrowd(channel: Channel): Promise<Way> {
+  const list = String(demand(await channel.send('CLIENT', 'LIST')));
+  const { maxclients: before = '' } = await getSettings(channel, ['maxclients']);
+  const there = list.trim().split('\n').length;
+  const places = 2 * there + SPARE;
+  if (places > MOST_PLACES)
+    throw refused(
+      `it has ${there} clients, and the drill would need ${places} connections: more than ${MOST_PLACES}`,
+      'run it on a smaller estate',
+    );
+  if (there + places > Number(before))
+    throw refused(
+      `it has ${there} clients of ${before} at most: no room for ${places} connections of the drill's own`,
+      'raise maxclients first',
+    );
+  demand(await channel.send('CONFIG', 'SET', 'maxclients', before));
+  // Nobody has this id: a rehearsal of the right to do it.
+  demand(await channel.send('CLIENT', 'KILL', 'ID', Number.MAX_SAFE_INTEGER));
+  return { kind: 'crowd', places, before };
+}
+
 const MEMORY = ['maxmemory', 'maxmemory-policy', 'maxmemory-samples'] as const;
 const ROOM = 8 * 1024 ** 2;
 /** Of four keys with a time to live one is the drill's: a sample of 64 without one comes once in 10^8. */
@@ -131,6 +157,16 @@ async function planFill({ prefix, info }: Subject, channel: Channel): Promise<Wa
       'run it on a smaller cache, such as that of a test estate',
     );
   const before = (await getSettings(channel, MEMORY)) as Record<(typeof MEMORY)[number], string>;
+  if (before['maxmemory-policy'] === 'noeviction')
+    throw refused(
+      'its policy is noeviction: full, it evicts nothing and refuses writes, which this drill does not rehearse',
+      'a cache has a policy such as allkeys-lru: see cache-ops doctor',
+    );
+  if (before.maxmemory === '0')
+    throw refused(
+      'it has no memory limit: it is never full, and grows until the system ends it',
+      'set maxmemory: see cache-ops doctor',
+    );
   for (const name of MEMORY) demand(await channel.send('CONFIG', 'SET', name, before[name]));
   return {
     kind: 'fill',

@@ -12,6 +12,7 @@ export type Effect =
   | 'failover'
   | 'hang'
   | 'auth'
+  | 'crowd'
   | 'latency'
   | 'reset'
   | 'blackhole'

@@ -3,6 +3,7 @@ import type { Access } from '../../redis/target.js';
 import type { Scene } from '../guard.js';
 import { aclBreaker } from './acl.js';
 import type { Actor, Breaker, Live } from './breaker.js';
+import { crowdBreaker } from './crowd.js';
 import type { Fault, Way, WayOf } from './fault.js';
 import { fillBreaker } from './fill.js';
 import { freezeBreaker, pauseBreaker } from './hang.js';
@@ -10,6 +11,7 @@ import { killBreaker } from './kill.js';
 import { proxyBreaker, severBreaker, stutterBreaker } from './network.js';
 import { portBreaker } from './port.js';
 import { commandBreaker, processBreaker } from './stop.js';
+import { toxicBreaker } from './toxic.js';
 
 const BREAKERS: { [K in Way['kind']]: Breaker<WayOf<K>> } = {
   process: processBreaker,
@@ -20,7 +22,9 @@ const BREAKERS: { [K in Way['kind']]: Breaker<WayOf<K>> } = {
   sever: severBreaker,
   port: portBreaker,
   proxy: proxyBreaker,
+  toxic: toxicBreaker,
   acl: aclBreaker,
+  crowd: crowdBreaker,
   fill: fillBreaker,
   kill: killBreaker,
 };

@@ -14,6 +14,14 @@ export type Move = z.infer<typeof move>;
 const lair = z.union([z.object({ pidFile: z.string() }), z.object({ port: z.number() })]);
 export type Lair = z.infer<typeof lair>;
 
+/** What a proxy does; see proxy/link.ts. */
+const toxic = z.object({
+  delay: z.optional(z.number()),
+  jitter: z.optional(z.number()),
+  reset: z.optional(z.boolean()),
+  blackhole: z.optional(z.boolean()),
+});
+
 /**
  * How a target is broken and made good again, by kind; each kind is a file of this folder. Commands
  * are as the configuration has them: variables are left to the shell, so no secret is written.
@@ -39,12 +47,19 @@ const waySchema = z.discriminatedUnion('kind', [
     kind: z.literal('proxy'),
     move,
     hosts: z.array(z.string()),
-    toxic: z.object({
-      delay: z.optional(z.number()),
-      jitter: z.optional(z.number()),
-      reset: z.optional(z.boolean()),
-      blackhole: z.optional(z.boolean()),
-    }),
+    toxic,
+  }),
+  z.object({
+    kind: z.literal('toxic'),
+    socket: z.string(),
+    listen: z.object({ host: z.string(), port: z.number() }),
+    toxic,
+  }),
+  z.object({
+    kind: z.literal('crowd'),
+    /** Connections that maxclients allows meanwhile, all of them the drill's own. */
+    places: z.number(),
+    before: z.string(),
   }),
   z.object({ kind: z.literal('acl'), user: z.string(), rescue: z.string() }),
   z.object({

@@ -66,9 +66,7 @@ class Filler {
 
   static async start(channel: Channel, way: WayOf<'fill'>): Promise<Filler> {
     const info = await readInfo(channel);
-    const limit = Number(way.before.maxmemory);
-    const wanted = info.counted + way.room;
-    const lowered = limit > 0 ? Math.min(limit, wanted) : wanted;
+    const lowered = Math.min(Number(way.before.maxmemory), info.counted + way.room);
     for (const [name, value] of [
       ['maxmemory-samples', 64],
       ['maxmemory-policy', 'volatile-ttl'],

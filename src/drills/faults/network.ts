@@ -1,10 +1,10 @@
 import { demand, openChannel } from '../../redis/channel.js';
 import { ReplyError } from '../../redis/resp.js';
+import { TcpProxy } from '../proxy/tcp.js';
 import type { Breaker, Live } from './breaker.js';
 import type { WayOf } from './fault.js';
 import { signsIn, waitFor } from './liveness.js';
 import { backByHand, killClients, moveAway, moveBack } from './port.js';
-import { TcpProxy } from './proxy.js';
 
 /** Redis moves to another port, and a proxy takes its place: nothing else has to be told. */
 export const proxyBreaker: Breaker<WayOf<'proxy'>> = {
@@ -28,12 +28,12 @@ export const proxyBreaker: Breaker<WayOf<'proxy'>> = {
   },
   restore: (fault, { move }, actor) => moveBack(fault, move, actor),
   words: ({ move, toxic }) => ({
-    breaks: `CONFIG SET ${move.setting} ${move.rescue}, and in its place a proxy: ${describe(toxic)}`,
+    breaks: `CONFIG SET ${move.setting} ${move.rescue}, and in its place a proxy: ${toxicInWords(toxic)}`,
     mends: backByHand(move),
   }),
 };
 
-function describe({ delay, jitter, reset, blackhole }: WayOf<'proxy'>['toxic']): string {
+export function toxicInWords({ delay, jitter, reset, blackhole }: WayOf<'proxy'>['toxic']): string {
   if (reset) return 'every connection is reset';
   if (blackhole) return 'nothing is answered';
   return `replies ${delay} ms late${jitter ? ` +- ${jitter} ms` : ''}`;

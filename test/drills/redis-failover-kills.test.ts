@@ -1,0 +1,5 @@
+import { CASES } from './cases.js';
+import { restoresWhateverHappens } from './matrix.js';
+
+restoresWhateverHappens(CASES.sentinel);
+restoresWhateverHappens(CASES.sentinelPort);
