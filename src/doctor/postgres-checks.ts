@@ -2,6 +2,7 @@ import { quoteName } from '../postgres/client.js';
 import { age, bytesText, countText, percentText } from '../words.js';
 import { isPrivate } from './network.js';
 import type { PostgresFacts } from './postgres-facts.js';
+import { VERSION_CHECKS } from './postgres-version.js';
 import { type Advised, advise, type Check } from './result.js';
 
 export const POSTGRES_CHECKS: readonly Check<PostgresFacts>[] = [
@@ -15,7 +16,7 @@ export const POSTGRES_CHECKS: readonly Check<PostgresFacts>[] = [
   autovacuum,
   wraparound,
   bossMaintenance,
-  endOfLife,
+  ...VERSION_CHECKS,
 ];
 
 function roleRights({ role }: PostgresFacts): Advised[] {
@@ -194,18 +195,4 @@ function bossMaintenance({ boss }: PostgresFacts): Advised[] {
         mend: 'start one instance with new PgBoss({ supervise: true })   (the default)',
       }),
     );
-}
-
-/** https://www.postgresql.org/support/versioning/ */
-const OLDEST_MAJOR = 13;
-
-function endOfLife({ version, versionNumber }: PostgresFacts): Advised[] {
-  if (versionNumber >= OLDEST_MAJOR * 10_000) return [];
-  return [
-    advise('warn', 'version', {
-      message: `PostgreSQL ${version} is no longer maintained`,
-      why: 'its faults stay',
-      mend: null,
-    }),
-  ];
 }

@@ -1,36 +1,8 @@
 import { versionIn } from '../redis/info.js';
 import type { RedisFacts } from './redis-facts.js';
+import { FAULTS, type Fault } from './redis-faults.js';
 import { type Advised, advise, type Check } from './result.js';
-
-interface Fault {
-  id: string;
-  what: string;
-  /** The first good release of each line that got one; lines between the lowest and the highest got none. */
-  redis: readonly string[];
-  valkey: readonly string[];
-}
-
-/** From the security advisories of the two projects: github.com/redis/redis and valkey-io/valkey, /security/advisories. */
-const FAULTS: readonly Fault[] = [
-  {
-    id: 'CVE-2025-49844',
-    what: 'whoever may run Lua scripts can run code on the host',
-    redis: ['6.2.20', '7.2.11', '7.4.6', '8.0.4', '8.2.2'],
-    valkey: ['7.2.11', '8.0.6', '8.1.4'],
-  },
-  {
-    id: 'CVE-2025-21605',
-    what: 'a client without a password can fill the memory with output',
-    redis: ['6.2.18', '7.2.8', '7.4.3', '8.0.0'],
-    valkey: ['7.2.9', '8.0.3', '8.1.1'],
-  },
-  {
-    id: 'CVE-2024-31228',
-    what: 'a long pattern in KEYS, SCAN or an ACL ends the server',
-    redis: ['6.2.16', '7.2.6', '7.4.1', '8.0.0'],
-    valkey: ['7.2.7', '8.0.1'],
-  },
-];
+import { compareVersions, highestVersion, named } from './versions.js';
 
 /** Lines below these get no more corrections at all. https://redis.io/docs/latest/operate/oss_and_stack/install/ */
 const OLDEST = { redis: '6.2', valkey: '7.2' } as const;
@@ -44,11 +16,12 @@ function faults({ info }: RedisFacts): Advised[] {
   const found = FAULTS.filter((fault) => isAffected(version, fault[product]));
   const [first] = found;
   if (!first) return [];
+  const ids = found.flatMap((fault) => fault.ids);
   return [
     advise('warn', 'version', {
-      message: `${versionIn(info)} has known faults: ${found.map(({ id }) => id).join(', ')}`,
-      why: `${first.what}; a packager may have corrected it without another version number`,
-      mend: `upgrade to ${first[product].at(-1)}, or to ${nextInLine(version, first[product])}`,
+      message: `${versionIn(info)} has ${ids.length} known fault${ids.length > 1 ? 's' : ''}: ${named(ids)}`,
+      why: `${first.what} (${first.source}); a packager may have corrected it without another version number`,
+      mend: `upgrade to ${goodReleases(version, found, product).join(', or to ')}`,
     }),
   ];
 }
@@ -56,7 +29,7 @@ function faults({ info }: RedisFacts): Advised[] {
 function endOfLife({ info }: RedisFacts): Advised[] {
   const product = info.valkey_version ? 'valkey' : 'redis';
   const version = info.valkey_version ?? info.redis_version;
-  if (!version || compare(version, OLDEST[product]) >= 0) return [];
+  if (!version || compareVersions(version, OLDEST[product]) >= 0) return [];
   return [
     advise('warn', 'version', {
       message: `${versionIn(info)} is no longer maintained`,
@@ -67,23 +40,27 @@ function endOfLife({ info }: RedisFacts): Advised[] {
 }
 
 /** A version of a line that has a corrected release is affected below it; of a line without one, below the highest. */
-function isAffected(version: string, fixed: readonly string[]): boolean {
-  const inLine = fixed.find((one) => lineOf(one) === lineOf(version));
-  return compare(version, inLine ?? (fixed.at(-1) as string)) < 0;
+function isAffected(version: string, lines: Fault['redis']): boolean {
+  if (!lines || compareVersions(version, lines.since ?? '0') < 0) return false;
+  const good = fixedInLine(version, lines.fixed) ?? highestVersion(lines.fixed) ?? version;
+  return compareVersions(version, good) < 0;
 }
 
-/** The nearest release above it that has the correction. */
-function nextInLine(version: string, fixed: readonly string[]): string {
-  return fixed.find((one) => compare(one, version) > 0) ?? (fixed.at(-1) as string);
+/** The release of the same line that has every correction, if there is one, and the newest of all. */
+function goodReleases(
+  version: string,
+  found: readonly Fault[],
+  product: 'redis' | 'valkey',
+): string[] {
+  const fixed = found.flatMap((fault) => fault[product] ?? []).map((lines) => lines.fixed);
+  const inLine = fixed.map((releases) => fixedInLine(version, releases));
+  const near = inLine.every((release) => release !== undefined)
+    ? highestVersion(inLine as string[])
+    : undefined;
+  return [...new Set([near, highestVersion(fixed.flat())])].filter((one) => one !== undefined);
 }
+
+const fixedInLine = (version: string, fixed: readonly string[]) =>
+  fixed.find((one) => lineOf(one) === lineOf(version));
 
 const lineOf = (version: string) => version.split('.').slice(0, 2).join('.');
-
-function compare(a: string, b: string): number {
-  const [left, right] = [a, b].map((text) => text.split('.').map(Number)) as [number[], number[]];
-  for (let at = 0; at < 3; at += 1) {
-    const difference = (left[at] ?? 0) - (right[at] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
