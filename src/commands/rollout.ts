@@ -95,6 +95,8 @@ const statusResult = z.object({
       tasks: z.nullable(z.string()),
       sessions: z.nullable(z.string()),
       rate_limit: z.nullable(z.string()),
+      /** What takes its jobs now. */
+      queue: z.nullable(z.string()),
       switches: z.nullable(z.record(z.string(), z.boolean())),
     }),
   ),
@@ -120,6 +122,7 @@ async function rolloutStatus(context: Context): Promise<StatusResult> {
         answers: health !== undefined,
         mode: text(at),
         ...{ tasks: text('tasks'), sessions: text('sessions'), rate_limit: text('rate_limit') },
+        queue: text('queue'),
         switches,
       };
     }),
@@ -247,13 +250,14 @@ function renderStatus({ environment, applications, agree }: StatusResult): Block
       : [
           {
             table: {
-              columns: ['instance', 'cache', 'tasks', 'sessions', 'rate limit'],
+              columns: ['instance', 'cache', 'tasks', 'sessions', 'rate limit', 'queue'],
               rows: applications.map((one) => [
                 one.name,
                 one.answers ? one.mode : status('no answer', 'critical'),
                 one.tasks,
                 one.sessions,
                 one.rate_limit,
+                one.queue,
               ]),
             },
           },

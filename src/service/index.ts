@@ -4,10 +4,11 @@
  * Caches: `RedisLink` is the one connection of a process and decides whether Redis is used; `FallbackCache`
  * goes on in memory while it is away; `PostgresCache`, `MemoryCache` and `TwoLevelCache` are the others.
  * Queues: `MemoryQueue`, `BullmqQueue` and `PgbossQueue` behind `JobQueue`, and `FallbackQueue`, which goes on
- * in memory while Redis is away. Split tasks: `BatchStore` and `BatchRunner`. Work that must be done once:
+ * in memory while Redis is away. Split tasks: `BatchStore`, `BatchLine` and `BatchRunner`. Work that must be done once:
  * `Executions`, `Locks` and `FencedStore`. All of it as the environment describes it: `settingsFrom` and
  * `openParts`; over HTTP: `startService`.
  */
+export { BatchLine } from './batches/line.js';
 export { BATCH_KINDS, type Batch, recommendedBatchSize, splitIntoBatches } from './batches/plan.js';
 export {
   type BatchEnd,
@@ -18,14 +19,14 @@ export {
 } from './batches/run.js';
 export { BatchRunner, type BatchRunnerOptions } from './batches/runner.js';
 export { createBatchTables } from './batches/schema.js';
+export { BatchStore } from './batches/store.js';
 export {
   type BatchRef,
-  BatchStore,
   type Claim,
   FencedError,
   type ItemResult,
   type NewTask,
-} from './batches/store.js';
+} from './batches/types.js';
 export { SharedCounters } from './cache/counters.js';
 export { FallbackCache, type FallbackCacheOptions } from './cache/fallback.js';
 export { Creator, type GetOrCreateOptions } from './cache/get-or-create.js';

@@ -207,7 +207,13 @@ it('status shows the switches of every instance, and that they differ', async ()
   expect(result.agree).toBe(false);
   expect(result.environment[0]).toEqual({ switch: 'REDIS_ENABLED', value: 'true' });
   expect(result.applications).toMatchObject([
-    { name: 'one', mode: 'redis', tasks: 'redis', switches: { REDIS_TASK_STATUS_ENABLED: true } },
+    {
+      name: 'one',
+      mode: 'redis',
+      tasks: 'redis',
+      queue: 'memory',
+      switches: { REDIS_TASK_STATUS_ENABLED: true },
+    },
     { name: 'two', tasks: 'memory', switches: { REDIS_TASK_STATUS_ENABLED: false } },
     { name: 'away', answers: false, switches: null },
   ]);

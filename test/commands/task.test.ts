@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BatchLine } from '../../src/service/batches/line.js';
 import { BatchStore } from '../../src/service/batches/store.js';
 import { createPool } from '../../src/service/connection/postgres.js';
 import { configured } from '../health/estate.js';
@@ -104,7 +105,7 @@ describe('task', () => {
       { state: 'pending', current_index: 4 },
     ]);
     const dispatched: number[] = [];
-    await store.dispatch(async ({ task, batch }) => {
+    await new BatchLine(store.pool).dispatch(async ({ task, batch }) => {
       if (task === id) dispatched.push(batch);
       return 'job';
     });

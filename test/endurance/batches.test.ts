@@ -30,16 +30,23 @@ afterAll(async () => {
   await Promise.all([postgres.stop(), redis.stop()]);
 });
 
-/** Real instances of the service, one of which is killed every now and then, and started again. */
+/**
+ * Real instances of the service, one of which is killed every now and then, and started again. One that has
+ * not begun yet is spared: on a slow machine none would ever come to work.
+ */
 function crowd(queue: string) {
-  const started = (name: string) =>
-    spawn(process.execPath, [program], {
-      stdio: 'ignore',
+  const ready = new Set<ChildProcess>();
+  const started = (name: string) => {
+    const child = spawn(process.execPath, [program], {
+      stdio: ['ignore', 'pipe', 'ignore'],
       env: {
         ...{ DATABASE_URL: postgres.url, REDIS_URL: redis.url, QUEUE_TYPE: queue },
         ...{ WORKER_CONCURRENCY: '2', BATCH_LEASE_MS: '600', INSTANCE_ID: name },
       },
     });
+    child.stdout.once('data', () => ready.add(child));
+    return child;
+  };
   const names = Array.from({ length: WORKERS }, (_, at) => `worker-${at}`);
   const workers: ChildProcess[] = names.map(started);
   let stopped = false;
@@ -48,7 +55,9 @@ function crowd(queue: string) {
     while (!stopped) {
       await sleep(150 + Math.random() * 700);
       const at = Math.floor(Math.random() * WORKERS);
-      workers[at]?.kill('SIGKILL');
+      const worker = workers[at] as ChildProcess;
+      if (!ready.delete(worker)) continue;
+      worker.kill('SIGKILL');
       kills += 1;
       workers[at] = started(names[at] as string);
     }
@@ -76,7 +85,7 @@ describe.each(['redis', 'pgboss'])('workers killed at random (%s)', (queue) => {
       });
       const row = async () => (await store.get('alice', task)) ?? {};
       await until(async () => ['completed', 'failed'].includes(String((await row()).status)), {
-        timeout: 60_000,
+        timeout: 180_000,
         every: 50,
       });
       const { rows } = await pool.query(

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { BatchLine } from '../../src/service/batches/line.js';
 import { recommendedBatchSize, splitIntoBatches } from '../../src/service/batches/plan.js';
 import { type ItemWork, runBatch } from '../../src/service/batches/run.js';
 import { BatchRunner } from '../../src/service/batches/runner.js';
-import { BatchStore, FencedError } from '../../src/service/batches/store.js';
+import { BatchStore } from '../../src/service/batches/store.js';
+import { FencedError } from '../../src/service/batches/types.js';
 import type { Json } from '../../src/service/cache/types.js';
 import { createPool } from '../../src/service/connection/postgres.js';
 import { BullmqQueue } from '../../src/service/queue/bullmq.js';
@@ -43,7 +45,7 @@ const rowOf = (task: string) => store.get('alice', task);
 /** Puts back every batch that somebody has: as if their workers had been silent for longer than the lease. */
 const lapse = async () => {
   await sleep(3);
-  await store.releaseStalled(1);
+  await new BatchLine(pool).releaseStalled(1);
 };
 const everyOne = (count: number) => Array.from({ length: count }, (_, index) => index);
 
@@ -236,7 +238,7 @@ describe.each(Object.entries(engines))('split tasks on %s', (engine, openQueue) 
       ...{ user: 'alice', kind: `asl:lost-${engine}`, items: itemsOf(20), batchSize: 10 },
     });
     // Said to be in the queue, but nobody has ever heard of the job.
-    await store.dispatch(async () => 'no-such-job');
+    await new BatchLine(pool).dispatch(async () => 'no-such-job');
     runner(done, 'finds');
     await until(async () => (await rowOf(id))?.status === 'completed', { timeout: 20_000 });
     expect(await resultsOf(id)).toEqual(everyOne(20));

@@ -150,7 +150,7 @@ it('warm-up stores what is missing and leaves alone what is there', async () => 
 });
 
 describe('retried calls', () => {
-  it('wait 2, 4 and 8 s by default, and give up with the last error', async () => {
+  it('wait longer each time, and give up with the last error', async () => {
     const pauses: number[] = [];
     let calls = 0;
     const failing = retried(

@@ -1,11 +1,6 @@
 import type { Json } from '../cache/types.js';
-import {
-  type BatchRef,
-  type BatchStore,
-  type Claim,
-  FencedError,
-  type ItemResult,
-} from './store.js';
+import type { BatchStore } from './store.js';
+import { type BatchRef, type Claim, FencedError, type ItemResult } from './types.js';
 
 export interface ItemCall {
   /** Aborted when the batch was taken over or the worker is to end: what is saved then is refused. */

@@ -1,8 +1,10 @@
 import type { Json } from '../cache/types.js';
 import { RedisAwayError } from '../connection/link.js';
 import { CancelledError, type JobCall, type JobQueue } from '../queue/types.js';
+import { BatchLine } from './line.js';
 import { type BatchEnd, type ItemWork, runBatch } from './run.js';
-import type { BatchRef, BatchStore, Claim, NewTask } from './store.js';
+import type { BatchStore } from './store.js';
+import type { BatchRef, Claim, NewTask } from './types.js';
 
 export interface BatchRunnerOptions {
   store: BatchStore;
@@ -25,6 +27,7 @@ export interface BatchRunnerOptions {
  */
 export class BatchRunner {
   readonly #options: Required<BatchRunnerOptions>;
+  readonly #line: BatchLine;
   readonly #queues = new Map<string, JobQueue>();
   readonly #working = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -33,6 +36,7 @@ export class BatchRunner {
 
   constructor(options: BatchRunnerOptions) {
     this.#options = { concurrency: 1, leaseMs: 30_000, onError: () => {}, ...options };
+    this.#line = new BatchLine(options.store.pool);
   }
 
   /** Begins to work and to sweep. Opens nothing until there is a task. */
@@ -68,10 +72,11 @@ export class BatchRunner {
   }
 
   async #sweep(): Promise<void> {
-    const { store, concurrency, leaseMs } = this.#options;
-    const kinds = await store.openKinds();
-    if (kinds.length > 0) await store.releaseStalled(leaseMs);
-    if (kinds.length > 0) await store.recall(leaseMs, (job) => this.#waits(job));
+    const { concurrency, leaseMs } = this.#options;
+    const line = this.#line;
+    const kinds = await line.openKinds();
+    if (kinds.length > 0) await line.releaseStalled(leaseMs);
+    if (kinds.length > 0) await line.recall(leaseMs, (job) => this.#waits(job));
     for (const kind of kinds) {
       if (this.#closed) return;
       if (concurrency === 0 || this.#working.has(kind)) continue;
@@ -80,7 +85,7 @@ export class BatchRunner {
     }
     let dispatched = kinds.length;
     while (dispatched > 0 && !this.#closed)
-      dispatched = await store.dispatch(({ task, batch, kind }) =>
+      dispatched = await line.dispatch(({ task, batch, kind }) =>
         // A new job each time: one of the same id that has ended would be taken for it.
         this.#queue(kind).push({ task, batch }),
       );

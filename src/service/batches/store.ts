@@ -2,48 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Json } from '../cache/types.js';
 import { inTransaction, jsonbText } from '../connection/postgres.js';
+import { CHECKPOINT, COUNT_FAILED } from './counting.js';
 import { recommendedBatchSize, splitIntoBatches } from './plan.js';
 import { createBatchTables, haveBatchTables } from './schema.js';
-
-/** Which batch of which task. */
-export interface BatchRef {
-  task: string;
-  batch: number;
-}
-
-/** A batch in a worker's hands. `fence` is higher than that of every worker before it. */
-export interface Claim extends BatchRef {
-  fence: string;
-  /** Index in the task of its first item. */
-  first: number;
-  items: Json[];
-  /** Index in the batch of the item to go on with: all before it are in the results. */
-  next: number;
-}
-
-/** What became of one item. */
-export interface ItemResult {
-  status: 'success' | 'failed' | 'conflict';
-  value?: Json | undefined;
-}
-
-export interface NewTask {
-  user: string;
-  /** What is done, such as `title-screening`: the name of the queue, too. */
-  kind: string;
-  items: readonly Json[];
-  /** For the recommended size of a batch, where `batchSize` is left out. */
-  secondsPerItem?: number | undefined;
-  batchSize?: number | undefined;
-}
-
-/** Another worker has taken the batch over: whatever this one still does is not saved. */
-export class FencedError extends Error {
-  override readonly name = 'FencedError';
-}
-
-/** Workers that may die over a batch without a checkpoint in between, before it counts as failed. */
-const MOST_DEATHS = 10;
+import { type BatchRef, type Claim, FencedError, type ItemResult, type NewTask } from './types.js';
 
 /** Split tasks in Postgres: the truth about what is done, whichever queue brings the batches round. */
 export class BatchStore {
@@ -81,7 +43,7 @@ export class BatchStore {
 
   /**
    * Takes a batch; undefined when it is done, or another is at it. One whose worker has died has to be put
-   * back first, by `releaseStalled`: a worker that is alive never loses its batch to a job that came twice.
+   * back first, by `BatchLine.releaseStalled`: a worker that is alive never loses its batch to a job that came twice.
    */
   async claim({ task, batch }: BatchRef, owner: string): Promise<Claim | undefined> {
     const { rows } = await this.pool.query(
@@ -188,95 +150,6 @@ export class BatchStore {
     });
   }
 
-  /**
-   * Puts batches back whose worker has been silent for `leaseMs`; returns how many. One over which
-   * worker after worker dies without getting on is failed instead.
-   */
-  async releaseStalled(leaseMs: number): Promise<number> {
-    const { rowCount } = await this.pool.query(
-      `WITH ended AS (
-         UPDATE asl_schema.asl_screening_batches SET
-           state = CASE WHEN deaths + 1 >= $2 THEN 'failed' ELSE 'pending' END,
-           error = CASE WHEN deaths + 1 >= $2 THEN 'its worker died ' || $2 || ' times in a row at item ' || current_index END,
-           finished_at = CASE WHEN deaths + 1 >= $2 THEN now() END,
-           deaths = deaths + 1, fence = fence + 1, enqueued_at = NULL
-         WHERE state = 'processing' AND heartbeat_at < now() - $1 * interval '1 ms'
-         RETURNING task_id, state
-       ), counted AS (${COUNT_FAILED})
-       SELECT 1 FROM ended`,
-      [leaseMs, MOST_DEATHS],
-    );
-    return rowCount ?? 0;
-  }
-
-  /**
-   * Hands batches that are in no queue to `push`, and notes that they are. A crash between the two puts
-   * one into a queue twice, never not at all; whoever comes second leaves it alone. `push` returns the job's id.
-   */
-  async dispatch(push: (batch: BatchRef & { kind: string }) => Promise<string>): Promise<number> {
-    if (!(await haveBatchTables(this.pool))) return 0;
-    return inTransaction(this.pool, async (client) => {
-      const { rows } = await client.query(
-        `SELECT b.task_id, b.batch_index, t.kind
-         FROM asl_schema.asl_screening_batches b JOIN asl_schema.asl_screening_tasks t ON t.id = b.task_id
-         WHERE b.state = 'pending' AND b.enqueued_at IS NULL
-         ORDER BY t.created_at, b.batch_index LIMIT 100 FOR UPDATE OF b SKIP LOCKED`,
-      );
-      for (const { task_id: task, batch_index: batch, kind } of rows) {
-        const job = await push({ task, batch, kind });
-        await client.query(
-          `UPDATE asl_schema.asl_screening_batches SET enqueued_at = clock_timestamp(), job_id = $3
-           WHERE task_id = $1 AND batch_index = $2`,
-          [task, batch, job],
-        );
-      }
-      return rows.length;
-    });
-  }
-
-  /**
-   * Asks `waits` for batches that have been in a queue for `afterMs` whether their job is still there, in
-   * line; those of which it is not are put back. A queue loses jobs when its Redis is emptied, and when a
-   * worker dies between taking a job and claiming its batch. Returns how many were put back.
-   */
-  async recall(
-    afterMs: number,
-    waits: (job: { kind: string; id: string }) => Promise<boolean>,
-  ): Promise<number> {
-    const { rows } = await this.pool.query(
-      `SELECT b.task_id, b.batch_index, b.job_id, t.kind
-       FROM asl_schema.asl_screening_batches b JOIN asl_schema.asl_screening_tasks t ON t.id = b.task_id
-       WHERE b.state = 'pending' AND b.enqueued_at < now() - $1 * interval '1 ms'
-       ORDER BY b.enqueued_at LIMIT 100`,
-      [afterMs],
-    );
-    let lost = 0;
-    for (const { task_id, batch_index, job_id, kind } of rows) {
-      const isLost = !(await waits({ kind, id: job_id }));
-      // Not if it has been taken meanwhile, or dispatched anew.
-      const { rowCount } = await this.pool.query(
-        `UPDATE asl_schema.asl_screening_batches
-         SET enqueued_at = CASE WHEN $4 THEN NULL ELSE now() END
-         WHERE task_id = $1 AND batch_index = $2 AND state = 'pending' AND job_id = $3`,
-        [task_id, batch_index, job_id, isLost],
-      );
-      lost += isLost ? (rowCount ?? 0) : 0;
-    }
-    return lost;
-  }
-
-  /** Kinds of tasks that have batches left to do: the queues that need a worker. */
-  async openKinds(): Promise<string[]> {
-    if (!(await haveBatchTables(this.pool))) return [];
-    const { rows } = await this.pool.query<{ kind: string }>(
-      `SELECT DISTINCT t.kind FROM asl_schema.asl_screening_tasks t
-       WHERE t.status IN ('pending', 'processing', 'failed') AND EXISTS (
-         SELECT 1 FROM asl_schema.asl_screening_batches b
-         WHERE b.task_id = t.id AND b.state IN ('pending', 'processing'))`,
-    );
-    return rows.map(({ kind }) => kind);
-  }
-
   /** A task as its row has it; undefined when there is none of this user. */
   async get(user: string, task: string): Promise<Record<string, unknown> | undefined> {
     if (!(await haveBatchTables(this.pool))) return undefined;
@@ -295,45 +168,3 @@ export class BatchStore {
     return this.#tables;
   }
 }
-
-/** $1 task, $2 batch, $3 fence, $4 next item, $5 whether it was the last, $6 results, $7 what was saved. */
-const CHECKPOINT = `
-  WITH held AS (
-    UPDATE asl_schema.asl_screening_batches
-    SET current_index = $4, heartbeat_at = now(), last_checkpoint = now(), deaths = 0,
-      state = CASE WHEN $5 THEN 'completed' ELSE state END, finished_at = CASE WHEN $5 THEN now() END
-    WHERE task_id = $1 AND batch_index = $2 AND fence = $3 AND state = 'processing'
-    RETURNING task_id
-  ), saved AS (
-    INSERT INTO asl_schema.asl_screening_results (task_id, item_index, status, result)
-    SELECT held.task_id, r.index, r.status, r.value
-    FROM held, jsonb_to_recordset($6) AS r(index int, status text, value jsonb)
-    RETURNING status
-  ), counted AS (
-    UPDATE asl_schema.asl_screening_tasks
-    SET processed_items = processed_items + (SELECT count(*) FROM saved),
-      success_items = success_items + (SELECT count(*) FROM saved WHERE status = 'success'),
-      failed_items = failed_items + (SELECT count(*) FROM saved WHERE status = 'failed'),
-      conflict_items = conflict_items + (SELECT count(*) FROM saved WHERE status = 'conflict'),
-      current_batch_index = $2, current_index = $4, last_checkpoint = now(), checkpoint_data = $7,
-      processed_batches = processed_batches + $5::boolean::int,
-      ${endOfTask('$5::boolean::int', '0')}
-    WHERE id = (SELECT task_id FROM held)
-  )
-  SELECT task_id FROM held`;
-
-/** The task's end when its last batch ends. Counted on its row, whose lock two ends that meet wait for. */
-function endOfTask(done: string, failed: string): string {
-  const over = `(${done} + ${failed} > 0 AND processed_batches + failed_batches + ${done} + ${failed} >= total_batches)`;
-  return `
-      status = CASE WHEN NOT ${over} THEN status
-        WHEN failed_batches + ${failed} > 0 THEN 'failed' ELSE 'completed' END,
-      finished_at = CASE WHEN ${over} THEN now() ELSE finished_at END`;
-}
-
-/** After `ended`, the batches that have just ended, with their tasks. */
-const COUNT_FAILED = `
-  UPDATE asl_schema.asl_screening_tasks t
-  SET failed_batches = failed_batches + e.failed, ${endOfTask('0', 'e.failed')}
-  FROM (SELECT task_id, count(*) FILTER (WHERE state = 'failed')::int AS failed FROM ended GROUP BY 1) e
-  WHERE t.id = e.task_id AND e.failed > 0`;
