@@ -1,7 +1,8 @@
 import type { Moment } from './clock-jump.js';
 import { noteEnds } from './groups.js';
+import type { Judgement } from './judgement.js';
 import { advance } from './machine.js';
-import type { Judgement, RuleBook, RuleInForce } from './rules.js';
+import type { RuleBook, RuleInForce } from './rules.js';
 import type { AlertState, Standing } from './state.js';
 import type { Subject } from './subject.js';
 

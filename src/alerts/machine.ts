@@ -1,5 +1,6 @@
 import type { Severity } from '../health/rule.js';
-import type { Judgement, RuleInForce } from './rules.js';
+import type { Judgement } from './judgement.js';
+import type { RuleInForce } from './rules.js';
 import type { Standing } from './state.js';
 import type { Subject } from './subject.js';
 

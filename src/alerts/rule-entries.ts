@@ -5,8 +5,8 @@ import { nearest } from '../config/nearest.js';
 import { issueMessage, type Problem, problemsOf } from '../config/problems.js';
 import { METRICS, type Unit } from '../health/metrics.js';
 import type { Bounds, Rule, Severity } from '../health/rule.js';
+import type { BuiltIn } from './built-in.js';
 import { type Expression, ExpressionError, parseExpression, quantity } from './expression.js';
-import type { BuiltIn } from './rules.js';
 
 /** An entry of `alerts.rules`, understood. A level that is null is switched off. */
 export interface Entry {

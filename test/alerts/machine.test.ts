@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Judgement } from '../../src/alerts/judgement.js';
 import { advance } from '../../src/alerts/machine.js';
-import type { Judgement } from '../../src/alerts/rules.js';
 import type { Standing } from '../../src/alerts/state.js';
 import { levelOf } from '../../src/health/rule.js';
 

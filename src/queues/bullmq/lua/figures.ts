@@ -1,8 +1,10 @@
 import { PARTS } from '../keys.js';
 
-const COUNTS = PARTS.map(
-  ({ name, kind }) => `call('${kind === 'list' ? 'LLEN' : 'ZCARD'}', base .. '${name}')`,
+const SIZES = PARTS.map(
+  ({ name, kind }) =>
+    `['${name}'] = call('${kind === 'list' ? 'LLEN' : 'ZCARD'}', base .. '${name}')`,
 );
+const COUNTS = PARTS.map(({ name }) => `size['${name}']`);
 
 /**
  * The raw figures of queues (`RawQueue`), as many as the budget allows; whoever asks goes on with the
@@ -26,9 +28,15 @@ local function itemsOf(list)
   return items
 end
 
+-- Most parts of most queues are empty, and need no look into them.
+local function within(size, none, ...)
+  if type(size) ~= 'number' then return size end
+  return size == 0 and none or call(...)
+end
+
 -- Nothing can come between the list and the locks here.
-local function stalled(base)
-  local list = call('LRANGE', base .. 'active', 0, most - 1)
+local function stalled(base, size)
+  local list = within(size, {}, 'LRANGE', base .. 'active', 0, most - 1)
   if list.err then return list end
   local locks = itemsOf(list)
   for at, id in ipairs(locks) do locks[at] = base .. id .. ':lock' end
@@ -44,15 +52,15 @@ end
 local replies, spent = {}, 0
 for at, meta in ipairs(KEYS) do
   local base = string.sub(meta, 1, -5)
-  local active = call('LLEN', base .. 'active')
-  local cost = each + (type(active) == 'number' and math.min(active, most) or 0)
+  local size = { ${SIZES.join(', ')} }
+  local cost = each + (type(size.active) == 'number' and math.min(size.active, most) or 0)
   spent = spent + cost
   if at > 1 and spent > budget then break end
   -- Jobs are taken from the right end.
   local ends = {
-    call('LRANGE', base .. 'wait', -2, -1),
-    call('LRANGE', base .. 'paused', -2, -1),
-    call('ZRANGE', base .. 'prioritized', 0, 1),
+    within(size.wait, {}, 'LRANGE', base .. 'wait', -2, -1),
+    within(size.paused, {}, 'LRANGE', base .. 'paused', -2, -1),
+    within(size.prioritized, {}, 'ZRANGE', base .. 'prioritized', 0, 1),
   }
   local times = {}
   for _, list in ipairs(ends) do
@@ -63,10 +71,10 @@ for at, meta in ipairs(KEYS) do
   replies[at] = {
     { ${COUNTS.join(', ')} },
     call('HGET', meta, 'paused'),
-    call('ZCOUNT', base .. 'failed', since, '+inf'),
+    within(size.failed, 0, 'ZCOUNT', base .. 'failed', since, '+inf'),
     ends,
     times,
-    stalled(base),
+    stalled(base, size.active),
   }
 end
 return replies
