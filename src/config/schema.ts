@@ -4,7 +4,7 @@ import { parseKeyPattern } from './key-pattern.js';
 import { migration } from './migration.js';
 import { nearest } from './nearest.js';
 import { durationText, filled, name, part, sizeText, text, urlText, whole } from './values.js';
-import { tasksOf, workerOf } from './workers.js';
+import { tasks, worker } from './workers.js';
 
 const hostPort = z
   .string()
@@ -146,7 +146,7 @@ const application = part(() =>
         })
         .check(z.describe('a route that writes to and one that reads from the cache')),
     ),
-    tasks: z.optional(tasksOf),
+    tasks: z.optional(tasks),
   }),
 );
 
@@ -223,7 +223,7 @@ export const configSchema = z
     queues: z._default(z.array(queue), []),
     applications: z._default(z.record(name, application), {}),
     workers: z._default(
-      part(() => z.record(name, workerOf)),
+      part(() => z.record(name, worker)),
       {},
     ),
     keys: z._default(

@@ -7,7 +7,7 @@ const route = (description: string, pattern: RegExp, expected: string) =>
 const pointer = (description: string) => route(description, /^\//, 'a JSON pointer such as /task');
 
 /** How an application takes split tasks. */
-export const tasksOf = part(() =>
+export const tasks = part(() =>
   z
     .strictObject({
       start: route('starts a split task', /^(POST|PUT) \/\S*$/, '"POST /path"'),
@@ -39,7 +39,7 @@ export const tasksOf = part(() =>
 );
 
 /** A process that works on batches of split tasks. */
-export const workerOf = part(() =>
+export const worker = part(() =>
   z.strictObject({
     owner: z.optional(
       text('how batches name it (asl_screening_batches.owner); its name where it is left out'),
@@ -51,5 +51,5 @@ export const workerOf = part(() =>
   }),
 );
 
-export type TasksConfig = z.infer<typeof tasksOf>;
-export type WorkerConfig = z.infer<typeof workerOf>;
+export type TasksConfig = z.infer<typeof tasks>;
+export type WorkerConfig = z.infer<typeof worker>;

@@ -100,7 +100,8 @@ describe('names of the configuration', () => {
     writeFileSync(
       join(folder, 'names.yaml'),
       `redis: { main: "redis://u:hunter2@127.0.0.1:1", odd-name: "redis://127.0.0.1:1" }
-applications: { backend: { health: "http://127.0.0.1:1/health" } }`,
+applications: { backend: { health: "http://127.0.0.1:1/health" } }
+workers: { importer: { control: { docker: { container: importer } } } }`,
     ),
   );
   const config = () => ['--config', join(folder, 'names.yaml')];
@@ -118,6 +119,7 @@ applications: { backend: { health: "http://127.0.0.1:1/health" } }`,
     [['drill', 'redis-down', 'main', ''], []],
     [['drill', 'redis-down', '--app', ''], ['backend']],
     [['drill', 'redis-down', '--confirm', ''], []],
+    [['drill', 'worker-crash', ''], ['importer']],
   ])('%j', async (words, expected) => {
     expect(await values([...config(), ...words])).toEqual(expected);
     const variable = { CACHE_OPS_CONFIG: join(folder, 'names.yaml') };

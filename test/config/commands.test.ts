@@ -347,20 +347,22 @@ describe('config schema', () => {
         'redis: { main: "redis://h" }\npostgres: { main: "postgres://h/d" }',
         'redis: { main: { url: { file: url.txt }, db: "${DB}", capacity: 256mb, tls: true } }',
         'redis: { main: { sentinel: { name: m, nodes: ["${HOST}:${PORT}"] } } }',
+        'applications: { a: { health: "http://h", tasks: { start: POST /x, body: "{items}", read: "GET /x/{task}" } } }\nworkers: { a: { control: { process: { port: 3001 } } } }',
         'keys: { rules: [{ match: a, ttl: 24h }] }\nalerts: { interval: 60s, rules: [{ rule: memory, warn: 70% }], sinks: [] }',
       ].map(takes),
-    ).toEqual([true, true, true, true]);
+    ).toEqual([true, true, true, true, true]);
     expect(
       [
         'redis: 5',
         'redsi: {}',
         'redis: { main: { urll: "redis://h" } }',
         'redis: { main: { db: -1 } }',
+        'workers: { a: { control: { process: { port: 3001 }, docker: { container: c } } } }',
         'queues: [{ engine: kafka }]',
         'alerts: { rules: [{ rule: memory, wran: 70% }] }',
         'alerts: { sinks: [{ name: a, type: fax }] }',
       ].map(takes),
-    ).toEqual([false, false, false, false, false, false, false]);
+    ).toEqual([false, false, false, false, false, false, false, false]);
   });
 });
 

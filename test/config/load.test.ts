@@ -32,6 +32,26 @@ describe('a configuration that cannot be used ends every command with 2 and one 
       ': redis.main.url: is not a URL; expected redis://',
     ],
     [
+      'a worker that cannot be found',
+      'workers: { one: { control: { process: { start: "true" } } } }',
+      ': workers.one.control.process.pidFile: expected either pidFile or port, to find the process',
+    ],
+    [
+      'a worker that is stopped and not killed',
+      'workers: { one: { control: { command: { stop: x, start: y } } } }',
+      ': workers.one.control.command.kill: ',
+    ],
+    [
+      'a worker of an application that is not there',
+      'applications: { back: { health: "http://h" } }\nworkers: { one: { application: bakc, control: { docker: { container: c } } } }',
+      ':2:19: workers.one.application: no application is named "bakc" (did you mean back?)',
+    ],
+    [
+      'tasks in a Postgres that is not there',
+      'postgres: { main: "postgres://h/d" }\napplications: { back: { health: "http://h", tasks: { start: POST /x, body: b, read: "GET /x/{task}", postgres: mian } } }',
+      ': applications.back.tasks.postgres: no postgres is named "mian" (did you mean main?)',
+    ],
+    [
       'a bad size',
       'redis: { main: { url: "redis://h", capacity: 1 parsec } }',
       ': redis.main.capacity: "1 parsec" is not a size; write 10kb, 256mb or 1gb',

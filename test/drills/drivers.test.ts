@@ -179,7 +179,7 @@ describe.concurrent('what a driver refuses', () => {
 });
 
 async function passes(estate: Estate): Promise<void> {
-  const { stdout, stderr } = await estate.run(['drill', 'redis-down', '--yes', '--hold', '300ms']);
+  const { stdout, stderr } = await estate.run(['drill', 'redis-down', '--yes', '--hold', '1s']);
   expect(stderr).toBe('');
   expect(summary(stdout)).toMatchObject({ verdict: 'passed', reasons: [] });
 }

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../servers/wait.js';
 import { summary } from './estate.js';
@@ -48,7 +50,7 @@ describe.concurrent('drill worker-crash', { timeout: LONG }, () => {
       });
       expect(facts.checkpoint % 10).toBe(0);
       expect(facts.checkpoint).toBeGreaterThan(0);
-      expect(facts.killed_at_item).toBeGreaterThan(facts.checkpoint);
+      expect(facts.killed_at_item).toBeGreaterThanOrEqual(facts.checkpoint);
       expect(facts.went_on_at_item).toBe(facts.checkpoint);
       expect(code).toBe(0);
       expect(estate.read('a.md')).toContain(`| went on at item | ${facts.checkpoint} |`);
@@ -150,6 +152,22 @@ it('takes a task that is under way, and leaves its rows', async () => {
     const again = await estate.run([...DRILL, '--task', task]);
     expect(again.stderr).toMatch(/no task ".*" is under way[\s\S]*task ls --status processing/);
     expect(again.code).toBe(6);
+  });
+});
+
+it('is planned in a file, too', async () => {
+  await withWorkers({ workers: 1 }, async (estate) => {
+    const plan = (text: string) => writeFileSync(join(estate.folder, 'plan.yaml'), text);
+    plan('{ drill: worker-crash, target: worker-1, max_recover: 60s }');
+    const { code, stdout } = await estate.run(['drill', 'check', 'plan.yaml', '--json']);
+    expect(JSON.parse(stdout).drills).toMatchObject([
+      { drill: 'worker-crash', break: `SIGKILL to process ${estate.pid(1)}` },
+    ]);
+    expect(code).toBe(0);
+    plan('{ drill: worker-crash, break: { with: "true", mend: "true" } }');
+    const refused = await estate.run(['drill', 'check', 'plan.yaml']);
+    expect(refused.stderr).toMatch(/give workers.NAME.control.command: { kill, alive, start }/);
+    expect(refused.code).toBe(2);
   });
 });
 

@@ -27,6 +27,24 @@ it('while a drill runs on it, down and up refuse with 6; after kill -9 of the dr
   expect((await world.cli('drill', 'status')).stderr).toBe('No drill is open.\n');
 });
 
+it('has workers to kill: one is killed in the middle of its batch, and the other goes on', async () => {
+  expect((await world.cli('sandbox', 'up')).code).toBe(0);
+  const { code, stdout } = await world.cli(
+    'drill',
+    'worker-crash',
+    'service-1',
+    '--yes',
+    '--sandbox',
+  );
+  const { verdict, reasons, facts } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  expect([verdict, reasons]).toEqual(['passed', []]);
+  expect(facts).toMatchObject({ taken_up_by: 'service-2', items_once: 120 });
+  expect(facts.went_on_at_item).toBe(facts.checkpoint);
+  expect(code).toBe(0);
+  const status = JSON.parse((await world.cli('sandbox', 'status', '--json')).stdout);
+  expect(status.state).toBe('up');
+});
+
 it('a drill whose watchdog was killed with it does not keep the sandbox up', async () => {
   expect((await world.cli('sandbox', 'up')).code).toBe(0);
   const drill = world.start(...DRILL);
