@@ -19,8 +19,15 @@ export function encode(
   args: readonly (string | number)[],
   encoding: TextEncoding = 'utf8',
 ): string {
-  let command = `*${args.length}\r\n`;
-  for (const arg of args) command += `$${Buffer.byteLength(String(arg), encoding)}\r\n${arg}\r\n`;
+  const words = args.map(String);
+  // Most commands are ASCII alone: to ask that once is quicker than the length of every word.
+  const all = words.join('');
+  const isBytes = Buffer.byteLength(all, encoding) === all.length;
+  let command = `*${words.length}\r\n`;
+  for (const word of words) {
+    const length = isBytes ? word.length : Buffer.byteLength(word, encoding);
+    command += `$${length}\r\n${word}\r\n`;
+  }
   return command;
 }
 

@@ -106,12 +106,12 @@ async function due(began: number, jobs: number, rate: number | undefined, signal
  * somebody else is written nowhere, so it is said and not guessed.
  */
 function withDoubt(outcomes: Outcome[], from: number, begun: number): Reported[] {
-  return outcomes.map((outcome, index) =>
-    Object.assign(outcome, {
-      in_doubt:
-        from + index < begun && (outcome.result === 'raced' || outcome.result === 'missing'),
-    }),
-  );
+  return outcomes.map((outcome, index) => {
+    const { engine, source, scope, queue, id, result, detail } = outcome;
+    const in_doubt = from + index < begun && (result === 'raced' || result === 'missing');
+    // Written out: neither a spread nor Object.assign is quick over 100,000 jobs.
+    return { engine, source, scope, queue, id, result, detail, in_doubt };
+  });
 }
 
 function groupsOf(outcomes: readonly Outcome[]): Group[] {

@@ -84,10 +84,12 @@ export interface Place {
   id: string;
   state: JobState;
   score?: number | undefined;
+  /** The score as Redis has written it: to write it anew takes long over 100,000 jobs. */
+  written?: string | undefined;
 }
 
-function seenOf({ state, score }: Place, fields: Fields): string {
-  if (isFinished(state) && score !== undefined) return String(score);
+function seenOf({ state, score, written }: Place, fields: Fields): string {
+  if (isFinished(state) && score !== undefined) return written ?? String(score);
   return SEEN_FIELDS.map((name) => fields[name] ?? '').join(SEEN_SEPARATOR);
 }
 

@@ -42,7 +42,7 @@ export async function* jobsOf(
       const windows = windowsOf(channel, queue, part, filter, bare);
       for await (const window of bare ? ahead(windows) : windows)
         yield* read(
-          window.map(({ id, score }) => ({ id, state: part.state, score })),
+          window.map(({ id, score, written }) => ({ id, state: part.state, score, written })),
           part,
         );
     }

@@ -45,17 +45,17 @@ export async function retryPlain(
   jobs: readonly Chosen[],
 ): Promise<(Answer | undefined)[]> {
   const base = key(scope, queue, '');
-  const args = [base, ...jobs.flatMap(({ id, seen }) => [id, seen])];
+  const args = [base, ...jobs.map(({ id }) => id), ...jobs.map(({ seen }) => seen)];
   const reply = await evaluate(channel, PLAIN, [`${base}meta`], args);
-  const [stands, ...priorities] = reply as [string, ...number[]];
-  const waiting = new Map<number, Answer>();
-  return priorities.map((priority) => {
-    if (priority < 0) return undefined;
-    const words = priority === 0 ? 'waiting' : `waiting, priority ${priority}`;
-    const answer = waiting.get(priority) ?? ['done', `${words}${stands}`];
-    waiting.set(priority, answer);
-    return answer;
-  });
+  const [stands, ...others] = reply as [string, ...number[]];
+  const waiting: Answer = ['done', `waiting${stands}`];
+  const answers: (Answer | undefined)[] = jobs.map(() => waiting);
+  for (let at = 0; at < others.length; at += 2) {
+    const [number, priority] = others.slice(at, at + 2) as [number, number];
+    answers[number - 1] =
+      priority < 0 ? undefined : ['done', `waiting, priority ${priority}${stands}`];
+  }
+  return answers;
 }
 
 /** Characters of job data that are fetched at once, unless one job has more. */

@@ -2,10 +2,11 @@ import { type Channel, demand } from '../../redis/channel.js';
 import { ReplyError } from '../../redis/resp.js';
 import { isMarker } from './keys.js';
 
-/** An id, and its score in a sorted set. */
+/** An id, and its score in a sorted set, also as Redis has written it. */
 export interface Entry {
   id: string;
   score?: number;
+  written?: string;
 }
 
 const SIZE = 1_000;
@@ -52,8 +53,10 @@ async function range(channel: Channel, key: string, start: number, length: numbe
   const command = up ? 'ZRANGE' : 'ZREVRANGE';
   const flat = await strings(channel, command, key, start, start + length - 1, 'WITHSCORES');
   const entries: Required<Entry>[] = [];
-  for (let at = 0; at < flat.length; at += 2)
-    entries.push({ id: flat[at] as string, score: Number(flat[at + 1]) });
+  for (let at = 0; at < flat.length; at += 2) {
+    const written = flat[at + 1] as string;
+    entries.push({ id: flat[at] as string, score: Number(written), written });
+  }
   return entries;
 }
 
