@@ -7,6 +7,9 @@ export interface Raw {
   text: Buffer;
   /** Known to be ASCII, or known to be not; found out where it is left out. */
   ascii?: boolean;
+  /** Where it is known: a plain text (see `plainText`) in which it stands from `from` on. */
+  plain?: string;
+  from?: number;
   /** Where the source is a dictionary: the keys that lead to it. */
   keys?: readonly string[];
   /** Where the source says it: which chat a session is of. */

@@ -10,10 +10,14 @@ const PLAIN_ID = /^[\w.@+=|~-]{1,128}$/;
 
 /** What languages make of an id that is not there, when they put it into text. */
 const NOBODY = /^(undefined|null|none|nil|nan)$/i;
+const LONGEST_NOBODY = 9;
 
 /** What is wrong with an id; undefined when nothing is. `name` is what it is the id of. */
 export function idProblem(name: 'user' | 'task' | 'job', id: string): string | undefined {
-  if (PLAIN_ID.test(id)) return NOBODY.test(id) ? `the ${name} is "${id}": nobody` : undefined;
+  if (PLAIN_ID.test(id))
+    return id.length <= LONGEST_NOBODY && NOBODY.test(id)
+      ? `the ${name} is "${id}": nobody`
+      : undefined;
   if (ID.test(id)) return undefined;
   if (id === '') return `the ${name} is empty`;
   if (id.includes(':'))

@@ -30,8 +30,8 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
   const { kind, shape, largest = LARGEST_VALUE } = rules;
   if (text.length > largest + ENVELOPE)
     return bad(place, 'too_large', sizeOf(text.length, largest));
-  if (raw.ascii && rules.plain) {
-    const entry = judgeQuickly(raw, rules);
+  if (raw.plain !== undefined && rules.plain) {
+    const entry = judgeQuickly(raw, raw.plain, rules);
     if (entry) return entry;
   }
   let parsed: unknown;
@@ -90,8 +90,12 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
 }
 
 /** The entry of a plain line; undefined where it is not plain, or anything is wrong with it. */
-function judgeQuickly({ place, text }: Raw, { prefix, largest = LARGEST_VALUE }: Rules) {
-  const found = text.length <= largest ? quickLook(text) : undefined;
+function judgeQuickly(
+  { place, text, from = 0 }: Raw,
+  plain: string,
+  { prefix, largest = LARGEST_VALUE }: Rules,
+) {
+  const found = text.length <= largest ? quickLook(plain, from, from + text.length) : undefined;
   if (!found || idProblem('user', found.user) || idProblem('task', found.id)) return undefined;
   const moment = found.updatedAt === undefined ? Number.NaN : momentOf(found.updatedAt);
   if (found.updatedAt !== undefined && Number.isNaN(moment)) return undefined;
@@ -120,8 +124,8 @@ const ENVELOPE = 1_024;
 const PLAIN = /^[ -~]*$/;
 
 /** latin1 costs a fraction, and is the same for what is ASCII. */
-function decoded({ text, ascii }: Raw): string {
-  if (ascii ?? isAscii(text)) return text.toString('latin1');
+function decoded({ text, ascii, plain }: Raw): string {
+  if (plain !== undefined || (ascii ?? isAscii(text))) return text.toString('latin1');
   if (!isUtf8(text)) throw new Error('not UTF-8');
   return text.toString('utf8');
 }

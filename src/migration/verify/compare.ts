@@ -65,6 +65,8 @@ export interface Compared {
 }
 
 const WINDOW = 2;
+/** Entries of a chunk: their values come back, so that fewer of them are on their way than are written. */
+const AT_ONCE = 500;
 /** A time of expiry that is further off than this is told, in ms. */
 const TTL_TOLERANCE = 2_000;
 
@@ -80,7 +82,7 @@ export async function* compareAll(comparing: Comparing): AsyncGenerator<Compared
     lanes = await openLanes(masters, limits);
     for (let position = 0; position < reader.count; ) {
       limits.signal.throwIfAborted();
-      const chunk = reader.read(position);
+      const chunk = reader.read(position, AT_ONCE);
       if (!chunk) break;
       position += chunk.count;
       const of = (file: EntryBytes) => file.read(chunk.first, chunk.count);
