@@ -18,6 +18,14 @@ export interface Raw {
   ttl_ms?: number;
 }
 
+/** A key of another Redis, of any type: `text` is what DUMP gives. */
+export interface DumpedKey extends Raw {
+  /** Behind the prefix; bytes as latin1. */
+  name: string;
+  /** What it takes in the memory of its Redis; null where that does not say. */
+  memory: number | null;
+}
+
 export const PROBLEMS = [
   'bad_json',
   'not_utf8',
@@ -45,7 +53,7 @@ export interface Bad {
 }
 
 /** What a reader hands over; `bad` where there is not even an entry to look at. */
-export type Read = Raw | Bad;
+export type Read = Raw | DumpedKey | Bad;
 
 /** An entry that can be written. */
 export interface Entry {
@@ -55,8 +63,10 @@ export interface Entry {
   value: Buffer;
   /** When the application changed it last, in ms since 1970; NaN where it does not say. */
   moment: number;
-  /** Milliseconds that it has to live from the moment of reading. */
+  /** Milliseconds that it has to live from the moment of reading; negative: for ever. */
   ttl_ms: number;
+  /** Bytes of memory, where its source has said it. */
+  memory?: number | null;
 }
 
 /** Not to be moved, and nothing is wrong with it. */

@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { Bad, Entry, Past, Raw } from './entry.js';
+import type { Bad, DumpedKey, Entry, Past, Raw } from './entry.js';
 import { idProblem } from './ids.js';
-import { CHATS, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
+import { CHATS, type Kind, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
 import { momentOf } from './moment.js';
 import { quickLook } from './quick.js';
 import { firstAt, type Path, type Shape, valueAt } from './shape.js';
@@ -9,7 +9,7 @@ import { elementsOf, onOneLine, type Span, spanAt } from './spans.js';
 
 /** What entries become keys by. */
 export interface Rules {
-  kind: 'tasks' | 'sessions';
+  kind: Exclude<Kind, 'jobs'>;
   shape: Shape;
   /** `{prefix}:{env}:`, bytes as latin1. */
   prefix: string;
@@ -25,9 +25,10 @@ export interface Rules {
 type Known = Pick<Bad, 'user' | 'id'>;
 
 /** Checks an entry and says what is to be written for it, or what is wrong. Pure, and called a million times. */
-export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
+export function judge(raw: Raw | DumpedKey, rules: Rules): Entry | Bad | Past {
   const { place, text } = raw;
   const { kind, shape, largest = LARGEST_VALUE } = rules;
+  if (kind === 'keys') return judgeKey(raw, rules);
   if (text.length > largest + ENVELOPE)
     return bad(place, 'too_large', sizeOf(text.length, largest));
   if (raw.plain !== undefined && rules.plain) {
@@ -87,6 +88,15 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
   const name = `${segment}:${owner.user}:${owner.id}`;
   const key = rules.prefix + (PLAIN.test(name) ? name : Buffer.from(name).toString('latin1'));
   return { place, key, value, moment, ttl_ms };
+}
+
+/** A key is taken as it is, under the prefix of the target. */
+function judgeKey(raw: Raw | DumpedKey, { prefix, largest = LARGEST_VALUE }: Rules) {
+  if (!('name' in raw)) throw new Error('only a Redis has keys');
+  const { place, name, text, memory, ttl_ms = -1 } = raw;
+  if (text.length > largest) return bad(place, 'too_large', sizeOf(text.length, largest));
+  if (ttl_ms === 0) return { place, past: true } as const;
+  return { place, key: prefix + name, value: text, moment: Number.NaN, ttl_ms, memory };
 }
 
 /** The entry of a plain line; undefined where it is not plain, or anything is wrong with it. */
@@ -206,7 +216,7 @@ function ttlOf(
   ttl: unknown,
   { kind, now }: Rules,
 ): number | string {
-  const { usual, most } = TTL[kind];
+  const { usual, most } = TTL[kind as 'tasks'];
   if (ttl_ms !== undefined) return Math.min(ttl_ms, most);
   if (expiresAt !== undefined) {
     const moment = momentOf(expiresAt);

@@ -3,6 +3,7 @@ import type { Config } from '../../config/load.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError } from '../../errors.js';
 import { toBytes } from '../../keys/names.js';
+import type { Kind } from '../../migration/kinds.js';
 import { pathOf, type Shape } from '../../migration/shape.js';
 import { type Format, fileSource, stdinSource } from '../../migration/sources/file.js';
 import type { FollowedSource } from '../../migration/sources/http.js';
@@ -13,7 +14,7 @@ export interface SourceOptions {
   shape: Shape;
   format?: Format | undefined;
   largest: number;
-  kind: 'tasks' | 'sessions';
+  kind: Exclude<Kind, 'jobs'>;
   /** What stands before `task:import:` in the keys of a source that has keys. */
   prefix: string;
 }
@@ -31,13 +32,19 @@ export async function sourceNamed(
   text: string,
   options: SourceOptions,
 ): Promise<NamedSource> {
+  if (options.kind === 'keys' && !isRedis(text))
+    throw new CacheOpsError(
+      'usage',
+      `--kind keys moves the keys of a Redis, and ${text} is none`,
+      '--from redis:NAME or a redis:// URL',
+    );
   if (text === '-') {
     const stdin = () => context.stdin() as AsyncIterable<Buffer>;
     return { given: '-', source: stdinSource(stdin, options) };
   }
   const { kind, largest, prefix } = options;
   const limits = { timeout: context.settings.timeout };
-  if (/^(redis:|rediss:|unix:)/.test(text)) {
+  if (isRedis(text)) {
     const target = targetNamed(config, text);
     // A URL may hold a password, and a plan is not the place for one.
     const given = Object.hasOwn(config.redis, target.name) ? text : `redis:${target.name}`;
@@ -51,7 +58,14 @@ export async function sourceNamed(
     if (!target) throw new CacheOpsError('not_found', `no Postgres is named "${name}"`);
     // With it comes the client of Postgres, which takes a fifth of a short command's time to load.
     const { appCacheSource } = await import('../../migration/sources/app-cache.js');
-    const source = appCacheSource({ target, table, kind, prefix, largest, limits });
+    const source = appCacheSource({
+      target,
+      table,
+      kind: kind as 'tasks',
+      prefix,
+      largest,
+      limits,
+    });
     return { given: text, source };
   }
   if (text.startsWith('app:'))
@@ -59,6 +73,8 @@ export async function sourceNamed(
   const path = resolve(context.cwd, text);
   return { given: path, source: fileSource(path, options) };
 }
+
+const isRedis = (text: string) => /^(redis:|rediss:|unix:)/.test(text);
 
 /** `app:NAME`: a route of an application, in `migration.sources` of the configuration. */
 async function application(
