@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { Bad, DumpedKey, Entry, Past, Raw } from './entry.js';
-import { idProblem } from './ids.js';
+import { idOf, idProblem, typeName } from './ids.js';
 import { CHATS, type Kind, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
 import { momentOf } from './moment.js';
 import { quickLook } from './quick.js';
@@ -144,12 +144,11 @@ type Owner = { user: string; id: string } | (Known & Pick<Bad, 'problem' | 'reas
 
 /** The user and the id of an entry: from itself, and from the keys that lead to it, which must agree. */
 export function ownerOf({ keys }: Raw, entry: object, shape: Shape): Owner {
-  const user = firstAt(entry, shape.user);
-  const id = firstAt(entry, shape.id);
-  if (user !== undefined && typeof user !== 'string')
-    return { problem: 'wrong_type', reason: `the user is ${typeName(user)}, not text` };
-  if (id !== undefined && typeof id !== 'string')
-    return { problem: 'wrong_type', reason: `the task is ${typeName(id)}, not text` };
+  const user = idOf(firstAt(entry, shape.user));
+  const id = idOf(firstAt(entry, shape.id));
+  if (typeof user === 'object')
+    return { problem: 'wrong_type', reason: `the user is ${user.wrong}` };
+  if (typeof id === 'object') return { problem: 'wrong_type', reason: `the task is ${id.wrong}` };
   if (keys) {
     const outside = ownerByKeys(keys, user !== undefined);
     const said = unlike('user', outside.user, user) ?? unlike('task', outside.id, id);
@@ -231,14 +230,6 @@ function ttlOf(
 
 function sizeOf(length: number, largest: number): string {
   return `${length} bytes; ${largest} are the most`;
-}
-
-function typeName(value: unknown): string {
-  if (value === undefined) return 'not there';
-  if (value === null) return 'null';
-  return Array.isArray(value)
-    ? 'a list'
-    : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
 function shortened(value: unknown): string {
