@@ -10,7 +10,8 @@ import {
 import { dirname, join } from 'node:path';
 import { CacheOpsError, codeOf, messageOf } from '../errors.js';
 import { EntryBytes, Mark } from './plan/bytes.js';
-import { type Chunk, PlanReader } from './plan/files.js';
+import type { Chunk } from './plan/chunk.js';
+import { PlanReader } from './plan/reader.js';
 
 /** The lines of a plan, as an application reads them back into memory and as `plan --from` reads them. */
 function* linesOfPlan(folder: string, prefix: number): Generator<Buffer> {

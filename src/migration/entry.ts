@@ -7,12 +7,23 @@ export interface Raw {
   text: Buffer;
   /** Known to be ASCII, or known to be not; found out where it is left out. */
   ascii?: boolean;
+  /** Where it is known: a plain text (see `plainText`) in which it stands from `from` on. */
+  plain?: string;
+  from?: number;
   /** Where the source is a dictionary: the keys that lead to it. */
   keys?: readonly string[];
   /** Where the source says it: which chat a session is of. */
   chat?: (typeof CHATS)[number];
   /** Milliseconds that it had to live when it was read, where the source itself knows. */
   ttl_ms?: number;
+}
+
+/** A key of another Redis, of any type: `text` is what DUMP gives. */
+export interface DumpedKey extends Raw {
+  /** Behind the prefix; bytes as latin1. */
+  name: string;
+  /** What it takes in the memory of its Redis; null where that does not say. */
+  memory: number | null;
 }
 
 export const PROBLEMS = [
@@ -42,7 +53,7 @@ export interface Bad {
 }
 
 /** What a reader hands over; `bad` where there is not even an entry to look at. */
-export type Read = Raw | Bad;
+export type Read = Raw | DumpedKey | Bad;
 
 /** An entry that can be written. */
 export interface Entry {
@@ -52,8 +63,10 @@ export interface Entry {
   value: Buffer;
   /** When the application changed it last, in ms since 1970; NaN where it does not say. */
   moment: number;
-  /** Milliseconds that it has to live from the moment of reading. */
+  /** Milliseconds that it has to live from the moment of reading; negative: for ever. */
   ttl_ms: number;
+  /** Bytes of memory, where its source has said it. */
+  memory?: number | null;
 }
 
 /** Not to be moved, and nothing is wrong with it. */

@@ -10,10 +10,35 @@ const PLAIN_ID = /^[\w.@+=|~-]{1,128}$/;
 
 /** What languages make of an id that is not there, when they put it into text. */
 const NOBODY = /^(undefined|null|none|nil|nan)$/i;
+const LONGEST_NOBODY = 9;
+
+/**
+ * An id as text. A number is taken where JSON.parse has every digit of it; beyond 2^53 two users could
+ * come out as one.
+ */
+export function idOf(value: unknown): string | undefined | { wrong: string } {
+  if (value === undefined || typeof value === 'string') return value;
+  if (Number.isSafeInteger(value)) return String(value);
+  if (Number.isInteger(value))
+    return { wrong: 'a number beyond 2^53, whose last digits are lost: write it as text' };
+  return { wrong: `${typeName(value)}, not text` };
+}
+
+/** For a sentence. */
+export function typeName(value: unknown): string {
+  if (value === undefined) return 'not there';
+  if (value === null) return 'null';
+  return Array.isArray(value)
+    ? 'a list'
+    : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+}
 
 /** What is wrong with an id; undefined when nothing is. `name` is what it is the id of. */
 export function idProblem(name: 'user' | 'task' | 'job', id: string): string | undefined {
-  if (PLAIN_ID.test(id)) return NOBODY.test(id) ? `the ${name} is "${id}": nobody` : undefined;
+  if (PLAIN_ID.test(id))
+    return id.length <= LONGEST_NOBODY && NOBODY.test(id)
+      ? `the ${name} is "${id}": nobody`
+      : undefined;
   if (ID.test(id)) return undefined;
   if (id === '') return `the ${name} is empty`;
   if (id.includes(':'))

@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { Bad, Entry, Past, Raw } from './entry.js';
-import { idProblem } from './ids.js';
-import { CHATS, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
+import type { Bad, DumpedKey, Entry, Past, Raw } from './entry.js';
+import { idOf, idProblem, typeName } from './ids.js';
+import { CHATS, type Kind, LARGEST_VALUE, MOST_MESSAGES, TTL } from './kinds.js';
 import { momentOf } from './moment.js';
 import { quickLook } from './quick.js';
 import { firstAt, type Path, type Shape, valueAt } from './shape.js';
@@ -9,7 +9,7 @@ import { elementsOf, onOneLine, type Span, spanAt } from './spans.js';
 
 /** What entries become keys by. */
 export interface Rules {
-  kind: 'tasks' | 'sessions';
+  kind: Exclude<Kind, 'jobs'>;
   shape: Shape;
   /** `{prefix}:{env}:`, bytes as latin1. */
   prefix: string;
@@ -25,13 +25,14 @@ export interface Rules {
 type Known = Pick<Bad, 'user' | 'id'>;
 
 /** Checks an entry and says what is to be written for it, or what is wrong. Pure, and called a million times. */
-export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
+export function judge(raw: Raw | DumpedKey, rules: Rules): Entry | Bad | Past {
   const { place, text } = raw;
   const { kind, shape, largest = LARGEST_VALUE } = rules;
+  if (kind === 'keys') return judgeKey(raw, rules);
   if (text.length > largest + ENVELOPE)
     return bad(place, 'too_large', sizeOf(text.length, largest));
-  if (raw.ascii && rules.plain) {
-    const entry = judgeQuickly(raw, rules);
+  if (raw.plain !== undefined && rules.plain) {
+    const entry = judgeQuickly(raw, raw.plain, rules);
     if (entry) return entry;
   }
   let parsed: unknown;
@@ -89,9 +90,22 @@ export function judge(raw: Raw, rules: Rules): Entry | Bad | Past {
   return { place, key, value, moment, ttl_ms };
 }
 
+/** A key is taken as it is, under the prefix of the target. */
+function judgeKey(raw: Raw | DumpedKey, { prefix, largest = LARGEST_VALUE }: Rules) {
+  if (!('name' in raw)) throw new Error('only a Redis has keys');
+  const { place, name, text, memory, ttl_ms = -1 } = raw;
+  if (text.length > largest) return bad(place, 'too_large', sizeOf(text.length, largest));
+  if (ttl_ms === 0) return { place, past: true } as const;
+  return { place, key: prefix + name, value: text, moment: Number.NaN, ttl_ms, memory };
+}
+
 /** The entry of a plain line; undefined where it is not plain, or anything is wrong with it. */
-function judgeQuickly({ place, text }: Raw, { prefix, largest = LARGEST_VALUE }: Rules) {
-  const found = text.length <= largest ? quickLook(text) : undefined;
+function judgeQuickly(
+  { place, text, from = 0 }: Raw,
+  plain: string,
+  { prefix, largest = LARGEST_VALUE }: Rules,
+) {
+  const found = text.length <= largest ? quickLook(plain, from, from + text.length) : undefined;
   if (!found || idProblem('user', found.user) || idProblem('task', found.id)) return undefined;
   const moment = found.updatedAt === undefined ? Number.NaN : momentOf(found.updatedAt);
   if (found.updatedAt !== undefined && Number.isNaN(moment)) return undefined;
@@ -120,8 +134,8 @@ const ENVELOPE = 1_024;
 const PLAIN = /^[ -~]*$/;
 
 /** latin1 costs a fraction, and is the same for what is ASCII. */
-function decoded({ text, ascii }: Raw): string {
-  if (ascii ?? isAscii(text)) return text.toString('latin1');
+function decoded({ text, ascii, plain }: Raw): string {
+  if (plain !== undefined || (ascii ?? isAscii(text))) return text.toString('latin1');
   if (!isUtf8(text)) throw new Error('not UTF-8');
   return text.toString('utf8');
 }
@@ -130,12 +144,11 @@ type Owner = { user: string; id: string } | (Known & Pick<Bad, 'problem' | 'reas
 
 /** The user and the id of an entry: from itself, and from the keys that lead to it, which must agree. */
 export function ownerOf({ keys }: Raw, entry: object, shape: Shape): Owner {
-  const user = firstAt(entry, shape.user);
-  const id = firstAt(entry, shape.id);
-  if (user !== undefined && typeof user !== 'string')
-    return { problem: 'wrong_type', reason: `the user is ${typeName(user)}, not text` };
-  if (id !== undefined && typeof id !== 'string')
-    return { problem: 'wrong_type', reason: `the task is ${typeName(id)}, not text` };
+  const user = idOf(firstAt(entry, shape.user));
+  const id = idOf(firstAt(entry, shape.id));
+  if (typeof user === 'object')
+    return { problem: 'wrong_type', reason: `the user is ${user.wrong}` };
+  if (typeof id === 'object') return { problem: 'wrong_type', reason: `the task is ${id.wrong}` };
   if (keys) {
     const outside = ownerByKeys(keys, user !== undefined);
     const said = unlike('user', outside.user, user) ?? unlike('task', outside.id, id);
@@ -202,7 +215,7 @@ function ttlOf(
   ttl: unknown,
   { kind, now }: Rules,
 ): number | string {
-  const { usual, most } = TTL[kind];
+  const { usual, most } = TTL[kind as 'tasks'];
   if (ttl_ms !== undefined) return Math.min(ttl_ms, most);
   if (expiresAt !== undefined) {
     const moment = momentOf(expiresAt);
@@ -217,14 +230,6 @@ function ttlOf(
 
 function sizeOf(length: number, largest: number): string {
   return `${length} bytes; ${largest} are the most`;
-}
-
-function typeName(value: unknown): string {
-  if (value === undefined) return 'not there';
-  if (value === null) return 'null';
-  return Array.isArray(value)
-    ? 'a list'
-    : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
 function shortened(value: unknown): string {

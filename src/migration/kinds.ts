@@ -1,5 +1,5 @@
-/** What moves: task status, chat sessions, queued jobs. */
-export const KINDS = ['tasks', 'sessions', 'jobs'] as const;
+/** What moves: task status, chat sessions, queued jobs; keys of any type, from one Redis to another. */
+export const KINDS = ['tasks', 'sessions', 'jobs', 'keys'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** The chats of the estate; each is a part of its sessions' keys. */

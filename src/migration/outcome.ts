@@ -11,6 +11,7 @@ export const OUTCOMES = [
   'expired',
   'hidden',
   'duplicate',
+  'unreadable',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
@@ -32,10 +33,11 @@ export const MEANINGS: Readonly<Record<Outcome, string>> = {
   expired: 'its time had run out before it was written',
   hidden: 'the ACL of this user does not allow it',
   duplicate: 'another entry of the same user and task is kept',
+  unreadable: 'the target cannot read the dump: it is of a later version, or has no such type',
 };
 
 /** Outcomes after which the entry's state is not in the target as it should be. */
-export const UNDONE: readonly Outcome[] = ['unknown', 'other_type', 'hidden'];
+export const UNDONE: readonly Outcome[] = ['unknown', 'other_type', 'hidden', 'unreadable'];
 
 export type OutcomeCounts = Record<Outcome, number>;
 

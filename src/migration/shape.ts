@@ -34,6 +34,7 @@ const IDS: Readonly<Record<Kind, readonly Path[]>> = {
   tasks: names('task', 'task_id', 'taskId', 'id'),
   sessions: names('task', 'task_id', 'taskId', 'session', 'session_id', 'sessionId', 'id'),
   jobs: names('id', 'job', 'job_id', 'jobId'),
+  keys: [],
 };
 
 /** The shapes of the estate: what Node and Python write. */

@@ -29,7 +29,8 @@ describe('entries that are broken', () => {
       ['no_user', { user: 'None', task: 't', status: 'x' }],
       ['bad_json', '{"user": "u", "task": '],
       ['too_large', JSON.stringify({ ...task(1), task: 'huge', data: 'x'.repeat(30_000_000) })],
-      ['wrong_type', { user: 17, task: 't', status: 'x' }],
+      ['wrong_type', { user: 1.5, task: 't', status: 'x' }],
+      ['wrong_type', '{"user": 12345678901234567890, "task": "t", "status": "x"}'],
       ['wrong_type', { user: 'u', task: 't', status: { at: 'x' } }],
       ['wrong_type', '["u", "t"]'],
       ['bad_id', { user: 'nul\u0000', task: 't', status: 'x' }],
@@ -70,6 +71,20 @@ describe('entries that are broken', () => {
     expect(items).toMatchObject([{ place: 1, problem: 'not_utf8' }]);
     await site.json(['apply', result.id, '--yes']);
     expect(await redis.keys('*')).toEqual(['app:test:task:import:张伟:b']);
+  });
+
+  it('ids that are whole numbers are taken, digit by digit', async () => {
+    const site = migrating(server.url);
+    const { items, result } = await plan(
+      site,
+      site.file('tasks.ndjson', [
+        { user_id: 17, task_id: 9_007_199_254_740_991, status: 'x' },
+        '{"user": 9007199254740993, "task": "t", "status": "x"}',
+      ]),
+    );
+    expect(items).toMatchObject([{ place: 2, reason: expect.stringContaining('last digits') }]);
+    await site.json(['apply', result.id, '--yes']);
+    expect(await redis.keys('*')).toEqual(['app:test:task:import:17:9007199254740991']);
   });
 
   it('two users can never share a key', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Raw } from '../../src/migration/entry.js';
 import { judge, type Rules } from '../../src/migration/judge.js';
-import { quickLook } from '../../src/migration/quick.js';
+import { plainText, quickLook } from '../../src/migration/quick.js';
 import { shapeOf } from '../../src/migration/shape.js';
 
 const rules: Rules = { kind: 'tasks', shape: shapeOf('tasks'), prefix: 'app:test:', now: 0 };
@@ -11,13 +11,17 @@ const LINE =
 /** Both ways must come to the same: to the same entry, or the quick one to none. */
 function agree(text: string): boolean {
   const raw: Raw = { place: 1, text: Buffer.from(text), ascii: true };
-  const [slow, quick] = [judge(raw, rules), judge(raw, { ...rules, plain: true })];
+  const before = '{"user":"other"}\n';
+  const plain = plainText(Buffer.from(`${before}${text}\n"}`));
+  const from = before.length;
+  const placed = { ...raw, ...(plain !== undefined && { plain, from }) };
+  const [slow, quick] = [judge(raw, rules), judge(placed, { ...rules, plain: true })];
   expect(quick, text).toEqual(slow);
-  return quickLook(raw.text) !== undefined;
+  return plain !== undefined && quickLook(plain, from, from + text.length) !== undefined;
 }
 
 it('reads a plain line without JSON.parse', () => {
-  expect(quickLook(Buffer.from(LINE))).toEqual({
+  expect(quickLook(LINE, 0, LINE.length)).toEqual({
     user: 'u1',
     id: 't-1',
     updatedAt: '2024-06-07T10:00:00.000Z',

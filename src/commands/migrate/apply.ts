@@ -56,7 +56,8 @@ export function registerApply(topic: Command, context: Context): void {
       `
 newer (the default) overwrites a value only if the entry's own time is later than the value's; the
 value is compared again, to the byte, in the step that overwrites it. skip leaves what is there,
-overwrite replaces it, fail stops. What is overwritten is kept for a rollback. Applying a plan twice
+overwrite replaces it, fail stops. Of --kind keys no times are known: newer leaves what is there, lists
+it and ends with 4. What is overwritten is kept for a rollback. Applying a plan twice
 writes nothing the second time.
 
 Exit codes: 0 every entry is in the target; 4 some are not (also those that the plan could not take),

@@ -53,7 +53,7 @@ export function atTarget<T>(
 
 /** Where entries of this kind have what is needed: the operator's pointers, else the estate's own. */
 export function shapeFor({ migration }: Config, kind: Plan['kind']): Shape {
-  return shapeOf(kind, migration[kind] as Mapping | undefined);
+  return shapeOf(kind, kind === 'keys' ? {} : (migration[kind] as Mapping | undefined));
 }
 
 export function self({ host }: Context) {

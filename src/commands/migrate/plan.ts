@@ -73,6 +73,11 @@ Sources: a file of JSON lines, or of JSON (a list, a dictionary by task or by us
 app:NAME, a route of an application as migration.sources in the configuration has it; redis:NAME,
 another Redis; postgres:NAME or postgres:NAME/schema.table, the table app_cache.
 
+--kind keys moves the keys of another Redis whatever their type is (strings, hashes, lists, sets, sorted
+sets, streams), by DUMP and RESTORE: --from-prefix says which, and behind it their names stay as they are.
+A dump has no time of its last change: where the target has other content under that name, apply leaves
+it and lists it, unless --on-conflict overwrite is given.
+
 Exit codes: 0 all entries can be moved; 4 some cannot, they are listed; 5 cannot connect.
 
 Examples:
@@ -80,6 +85,7 @@ Examples:
   $ cache-ops migrate plan --from chats.json --to redis:main --kind sessions --chat generate
   $ cache-ops migrate plan --from app:backend --to redis:main
   $ cache-ops migrate plan --from redis:old --from-prefix app:staging: --to redis:main
+  $ cache-ops migrate plan --from redis:old --from-prefix app:production: --to redis:main --kind keys
   $ cache-ops migrate plan --from redis:main --to back.ndjson
   $ cache-ops migrate plan --from jobs.json --to postgres:main --kind jobs --include-running
   $ dump-tasks | cache-ops migrate plan --from - --to redis:main --json`,
@@ -121,6 +127,8 @@ async function plan(context: Context, flags: Flags): Promise<void> {
   };
   const { source, given } = await sourceNamed(context, config, flags.from, options);
   const path = fileNamed(context, flags.to);
+  if (kind === 'keys' && path !== undefined)
+    throw new CacheOpsError('usage', 'dumps of keys go to a Redis only, not to a file');
   const target = path === undefined ? targetNamed(config, flags.to) : undefined;
   prunePlans(state, began);
   const id = newPlanId(kind, began);

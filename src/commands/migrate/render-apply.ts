@@ -15,6 +15,7 @@ const TONES: Readonly<Record<Outcome, Tone>> = {
   expired: 'dim',
   hidden: 'critical',
   duplicate: 'dim',
+  unreadable: 'critical',
 };
 
 export interface ShownApply {

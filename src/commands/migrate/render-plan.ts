@@ -48,7 +48,13 @@ function figures(plan: PlanResult): Block[] {
   ];
   const { shortest, longest } = ttl_ms;
   const live =
-    shortest === longest ? ms(shortest).text : `${ms(shortest).text} to ${ms(longest).text}`;
+    longest === null
+      ? shortest === null
+        ? 'for ever'
+        : `${ms(shortest).text} or longer, some for ever`
+      : shortest === longest
+        ? ms(shortest).text
+        : `${ms(shortest).text} to ${ms(longest).text}`;
   return [
     {
       note: `In ${target}: ${there.join(', ')}. Keys like ${plan.example_key}; they live ${live}.`,

@@ -5,13 +5,14 @@ import type { Masters } from '../../keys/masters.js';
 import type { Limits } from '../../redis/channel.js';
 import { Code } from '../outcome.js';
 import { EntryBytes, Mark } from '../plan/bytes.js';
-import { type Chunk, PlanReader } from '../plan/files.js';
+import type { Chunk } from '../plan/chunk.js';
+import { PlanReader } from '../plan/reader.js';
 import type { ConflictMode } from '../plan/store.js';
 import type { Shape } from '../shape.js';
 import { type Lanes, type Load, openLanes } from '../target/lanes.js';
 import { Written } from '../target/replies.js';
 import type { TargetState } from '../target/state.js';
-import { resolve } from './conflicts.js';
+import { refusedAs, resolve } from './conflicts.js';
 import { type Journal, openJournal } from './journal.js';
 import { openUndo, undoneFrom } from './undo.js';
 
@@ -121,7 +122,7 @@ function send(lanes: Lanes, chunk: Chunk, markFile: EntryBytes, { state }: Apply
   const marks = markFile.read(chunk.first, chunk.count);
   const now = Date.now() + state.ahead_ms;
   const isDue = (index: number) =>
-    ((marks[index] as number) & Mark.superseded) === 0 && chunk.expires(index) > now;
+    ((marks[index] as number) & Mark.superseded) === 0 && chunk.isLive(index, now);
   const loads = lanes
     .share(chunk, isDue)
     .map((load) => ({ ...load, written: new Written(load.entries.length) }));
@@ -170,7 +171,7 @@ async function settle(
     const there: number[] = [];
     for (const [at, index] of entries.entries()) {
       if (written.codes[at] === 0) there.push(index);
-      else outcomes[index] = written.codes[at] === 1 ? Code.created : Code.hidden;
+      else outcomes[index] = written.codes[at] === 1 ? Code.created : refusedAs(written.codes[at]);
     }
     if (there.length === 0) continue;
     const { expiry } = state;
@@ -189,7 +190,7 @@ export function isPlanned(
   deadline: number,
   { expiry, ahead_ms }: Pick<TargetState, 'expiry' | 'ahead_ms'>,
 ): boolean {
-  if (expiry === 'PEXPIRETIME') return planned === deadline;
+  if (expiry === 'PEXPIRETIME' || planned < 0) return planned === deadline;
   return Math.abs(Date.now() + ahead_ms + deadline - planned) < 1_500;
 }
 

@@ -2,22 +2,12 @@ import { command } from '../../redis/scan/stream.js';
 import type { LinesFile } from '../../state/lines.js';
 import { momentOf } from '../moment.js';
 import { Code } from '../outcome.js';
-import type { Chunk } from '../plan/files.js';
+import type { Chunk } from '../plan/chunk.js';
 import type { ConflictMode } from '../plan/store.js';
 import { firstAt, type Shape } from '../shape.js';
 import type { Lane } from '../target/lanes.js';
 import { type Expiry, isValueOf, lookAt, Values, Written } from '../target/replies.js';
 import type { Undo } from './undo.js';
-
-/**
- * Overwrites a value with an older time, if it is still the one whose time was compared. The whole value
- * is held against it in the same step as it is replaced: whatever a live writer stores in between stays.
- * KEYS: the key. ARGV: the value that was looked at, the new one, when it is to expire.
- */
-const REPLACE = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
-return 1`;
 
 export interface Conflicts {
   lane: Lane;
@@ -56,7 +46,7 @@ async function once(
   const { lane, chunk, expiry } = conflicts;
   const vanished: number[] = [];
   const older: (Undo & { index: number })[] = [];
-  const questions = entries.map((index) => lookAt(chunk.key(index), expiry)).join('');
+  const questions = entries.map((index) => lookAt(chunk.form, chunk.key(index), expiry)).join('');
   const reader = new Values(entries.length, expiry, (at, found, bytes, deadline) => {
     const index = entries[at] as number;
     if (found === 'nothing') vanished.push(index);
@@ -118,7 +108,7 @@ async function replace(
   const commands = older.map(({ index, value }) =>
     command(
       'EVAL',
-      REPLACE,
+      chunk.form.replace,
       1,
       chunk.key(index),
       value,
@@ -142,12 +132,17 @@ async function createAgain(
 ): Promise<number[]> {
   // What expires at once is not there either, and would be tried for ever.
   const now = Date.now();
-  const live = entries.filter((index) => chunk.expires(index) > now);
+  const live = entries.filter((index) => chunk.isLive(index, now));
   for (const index of entries) if (!live.includes(index)) outcomes.set(index, Code.expired);
   if (live.length === 0) return [];
   const written = new Written(live.length);
   await lane.ask(Buffer.concat(live.map((index) => chunk.command(index))), written);
   return sorted(written, live, outcomes, Code.created);
+}
+
+/** What became of an entry that the target has refused, by its code in `Written`. */
+export function refusedAs(code: number | undefined): number {
+  return code === 3 ? Code.unreadable : Code.hidden;
 }
 
 /** Notes what was done and returns what was not. */
@@ -159,7 +154,7 @@ function sorted(
 ): number[] {
   return entries.filter((index, at) => {
     if (codes[at] === 0) return true;
-    outcomes.set(index, codes[at] === 1 ? done : Code.hidden);
+    outcomes.set(index, codes[at] === 1 ? done : refusedAs(codes[at]));
     return false;
   });
 }

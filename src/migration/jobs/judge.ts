@@ -1,5 +1,5 @@
 import type { Bad, Past, Raw } from '../entry.js';
-import { idProblem } from '../ids.js';
+import { idOf, idProblem } from '../ids.js';
 import { momentOf } from '../moment.js';
 import { firstAt, type Shape } from '../shape.js';
 import { onOneLine, spanAt } from '../spans.js';
@@ -45,10 +45,10 @@ export function judgeJob(raw: Raw, shape: Shape, largest: number): PlannedJob | 
     return bad('wrong_type', 'expected an object');
   const entry = parsed;
   const field = (name: keyof Shape) => firstAt(entry, shape[name]);
-  const id = field('id') ?? keys.at(-1);
+  const id = idOf(field('id') ?? keys.at(-1));
   const queue = field('queue') ?? (keys.length > 1 ? keys[0] : undefined);
   if (id === undefined || id === '') return bad('no_id', 'it has no id');
-  if (typeof id !== 'string') return bad('wrong_type', 'the id is not text');
+  if (typeof id === 'object') return bad('wrong_type', `the id is ${id.wrong}`);
   const reason = idProblem('job', id);
   if (reason) return bad('bad_id', reason, id);
   if (typeof queue !== 'string' || !QUEUE.test(queue))

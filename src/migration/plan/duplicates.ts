@@ -1,6 +1,6 @@
 import type { Bad } from '../entry.js';
 import { type EntryBytes, Mark } from './bytes.js';
-import type { PlanReader } from './files.js';
+import type { PlanReader } from './reader.js';
 
 /** Keys that are in memory at a time; of more the records are gone through several times. */
 const AT_ONCE = 1 << 20;

@@ -2,15 +2,18 @@ import { join } from 'node:path';
 import type { Masters } from '../../keys/masters.js';
 import type { Limits } from '../../redis/channel.js';
 import { openLines } from '../../state/lines.js';
-import type { Bad, Read } from '../entry.js';
+import type { Bad, Entry, Read } from '../entry.js';
 import { judge, type Rules } from '../judge.js';
 import type { Source } from '../sources/source.js';
 import { footprint } from '../target/footprint.js';
+import { DUMPED, TEXT } from '../target/forms.js';
 import { type Lanes, openLanes } from '../target/lanes.js';
 import { isValueOf, lookAt, Values } from '../target/replies.js';
 import { EntryBytes, Mark } from './bytes.js';
+import type { Chunk } from './chunk.js';
 import { duplicatesIn } from './duplicates.js';
-import { type Chunk, PlanReader, PlanWriter, type Writing } from './files.js';
+import { PlanReader } from './reader.js';
+import { PlanWriter, type Writing } from './writer.js';
 
 export interface Making {
   folder: string;
@@ -50,7 +53,7 @@ export async function makePlan(making: Making): Promise<Made> {
   const badFile = openLines<Bad>(join(folder, 'bad.ndjson'));
   const marks = new EntryBytes(join(folder, 'marks.bin'));
   const lanes = masters ? await openLanes(masters, limits) : undefined;
-  const writer = new PlanWriter(folder);
+  const writer = new PlanWriter(folder, rules.kind === 'keys' ? DUMPED : TEXT);
   const tally = new Tally();
   const sayBad = (bad: Bad) => {
     tally.bad += 1;
@@ -77,8 +80,10 @@ export async function makePlan(making: Making): Promise<Made> {
         if ('problem' in entry) sayBad(entry);
         else if ('past' in entry) tally.past += 1;
         else {
-          tally.add(entry.key.length, entry.value.length, entry.ttl_ms);
-          const expires = Math.round(rules.now + entry.ttl_ms + ahead);
+          tally.add(entry);
+          // A time to live that the source itself has told counts from now; the plan may be long under way.
+          const from = 'ttl_ms' in read ? Date.now() : rules.now;
+          const expires = entry.ttl_ms < 0 ? -1 : Math.round(from + entry.ttl_ms + ahead);
           const { key, value, moment, place } = entry;
           const full = writer.add({ key, value, moment, expires, place });
           if (full) await take(full);
@@ -120,7 +125,7 @@ async function look(lanes: Lanes, chunk: Chunk, marks: EntryBytes, tally: Tally)
   await Promise.all(
     loads.map(({ lane, entries }) => {
       let questions = '';
-      for (const index of entries) questions += lookAt(chunk.key(index), undefined);
+      for (const index of entries) questions += lookAt(chunk.form, chunk.key(index), undefined);
       return lane.ask(
         questions,
         new Values(entries.length, undefined, (at, what, bytes) => {
@@ -156,9 +161,13 @@ class Tally {
   #shortest = Number.POSITIVE_INFINITY;
   #longest = 0;
 
-  add(key: number, value: number, ttl: number): void {
-    this.#values += value;
-    this.#memory += footprint(key, value);
+  add({ key, value, ttl_ms: ttl, memory }: Entry): void {
+    this.#values += value.length;
+    this.#memory += memory ?? footprint(key.length, value.length);
+    if (ttl < 0) {
+      this.#longest = Number.POSITIVE_INFINITY;
+      return;
+    }
     if (ttl < this.#shortest) this.#shortest = ttl;
     if (ttl > this.#longest) this.#longest = ttl;
   }
@@ -183,13 +192,16 @@ class Tally {
         memory: none ? 0 : Math.round((this.#memory * absent) / written),
       },
       ttl_ms: {
-        shortest: none ? null : Math.round(this.#shortest),
-        longest: none ? null : Math.round(this.#longest),
+        shortest: roundedIfAny(this.#shortest),
+        longest: none ? null : roundedIfAny(this.#longest),
       },
       example_key,
     };
   }
 }
+
+/** A key that never expires has no time to live. */
+const roundedIfAny = (ms: number) => (Number.isFinite(ms) ? Math.round(ms) : null);
 
 function exampleIn(reader: PlanReader): string | null {
   const first = reader.read(0, 1);

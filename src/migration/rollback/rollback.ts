@@ -6,9 +6,11 @@ import { type Bytes, command, Kind, type Reader } from '../../redis/scan/stream.
 import { readUndo, type Undo } from '../apply/undo.js';
 import { Code } from '../outcome.js';
 import { EntryBytes } from '../plan/bytes.js';
-import { type Chunk, PlanReader } from '../plan/files.js';
+import type { Chunk } from '../plan/chunk.js';
+import { PlanReader } from '../plan/reader.js';
+import type { Form } from '../target/forms.js';
 import { type Lane, type Lanes, openLanes } from '../target/lanes.js';
-import { isHidden } from '../target/replies.js';
+import { isHidden, lookAt, Values } from '../target/replies.js';
 import type { TargetState } from '../target/state.js';
 
 /** What a rollback does with a key that the plan has written. */
@@ -21,8 +23,8 @@ export type Rolled = (typeof ROLLED)[number];
  * (empty: never), or nothing. Answers as ROLLED counts. A key that holds what was there before counts as
  * restored: a run that was killed has done it.
  */
-const TAKE_BACK = `
-local now = redis.pcall('GET', KEYS[1])
+const takeBackBy = ({ look, restore }: Form) => `
+local now = redis.pcall('${look}', KEYS[1])
 if not now then return 3 end
 if type(now) == 'table' then return 0 end
 if ARGV[3] and now == ARGV[3] then return 2 end
@@ -30,8 +32,7 @@ if now ~= ARGV[1] then return 0 end
 local expires = redis.pcall('PEXPIRETIME', KEYS[1])
 if type(expires) == 'number' and expires ~= tonumber(ARGV[2]) then return 0 end
 if not ARGV[3] then redis.call('DEL', KEYS[1]) return 1 end
-if ARGV[4] == '' then redis.call('SET', KEYS[1], ARGV[3])
-else redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[4]) end
+${restore}
 return 2`;
 
 export interface RollingBack {
@@ -103,17 +104,25 @@ async function takeBack(
   step: RolledStep,
   old: () => (string | number)[],
 ): Promise<void> {
-  const commands = entries.map((index) =>
-    command(
+  const seen = chunk.form.look === 'DUMP' ? await lookAgain(lane, chunk, entries) : undefined;
+  const script = takeBackBy(chunk.form);
+  const commands = entries.map((index, at) => {
+    // The same content has many dumps: the script is given the one that it is going to see.
+    const as = (value: Buffer) => {
+      const found = seen?.[at];
+      return (found && chunk.form.isSame(value, found) ? found : value).toString('latin1');
+    };
+    const [before, ...expires] = old();
+    return command(
       'EVAL',
-      TAKE_BACK,
+      script,
       1,
       chunk.key(index),
-      chunk.value(index).toString('latin1'),
+      as(chunk.value(index)),
       chunk.expires(index),
-      ...old(),
-    ),
-  );
+      ...(before === undefined ? [] : [as(Buffer.from(String(before), 'latin1')), ...expires]),
+    );
+  });
   const answers = new Answers(entries.length);
   await lane.ask(commands.join(''), answers);
   for (const [at, index] of entries.entries()) {
@@ -122,6 +131,21 @@ async function takeBack(
     if (rolled === 'changed' || rolled === 'hidden')
       step.left.push({ key: chunk.key(index), place: chunk.place(index), rolled });
   }
+}
+
+/** What keys hold now; undefined where there is nothing, or the ACL hides it. */
+async function lookAgain(
+  lane: Lane,
+  chunk: Chunk,
+  entries: readonly number[],
+): Promise<(Buffer | undefined)[]> {
+  const seen: (Buffer | undefined)[] = entries.map(() => undefined);
+  const questions = entries.map((index) => lookAt(chunk.form, chunk.key(index), undefined));
+  const reader = new Values(entries.length, undefined, (at, found, { buffer, from, to }) => {
+    if (found === 'value') seen[at] = Buffer.from(buffer.subarray(from, to));
+  });
+  await lane.ask(questions.join(''), reader);
+  return seen;
 }
 
 /** The numbers that the script answers. */

@@ -1,10 +1,10 @@
 import type { Bad, Raw } from '../entry.js';
-import { CHATS, type Kind } from '../kinds.js';
+import { CHATS } from '../kinds.js';
 
 /** What a key says of its entry; the rest of the key stands behind the prefix of its estate. */
 type Said = Required<Pick<Raw, 'keys'>> & Pick<Raw, 'chat'>;
 
-const FORMS: Readonly<Record<Exclude<Kind, 'jobs'>, RegExp>> = {
+const FORMS: Readonly<Record<'tasks' | 'sessions', RegExp>> = {
   tasks: /^task:import:([^:]+):([^:]+)$/,
   sessions: new RegExp(`^chat:(${CHATS.join('|')}):([^:]+):([^:]+)$`),
 };

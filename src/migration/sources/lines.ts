@@ -1,5 +1,6 @@
 import { isAscii } from 'node:buffer';
 import type { Read } from '../entry.js';
+import { plainText } from '../quick.js';
 
 const NEWLINE = 10;
 
@@ -14,12 +15,13 @@ export async function* readLines(
   let rest: Buffer[] = [];
   let length = 0;
   let line = 1;
-  const take = (text: Buffer, found: Read[], ascii?: boolean) => {
+  const take = (text: Buffer, found: Read[], ascii?: boolean, plain?: string, from = 0) => {
     const end = text[text.length - 1] === 13 ? text.length - 1 : text.length;
     if (length > most) found.push(tooLong(line, length, most));
     else if (!isBlank(text, end)) {
       const whole = end === text.length ? text : text.subarray(0, end);
-      found.push({ place: line, text: whole, ...(ascii && { ascii }) });
+      if (plain !== undefined) found.push({ place: line, text: whole, plain, from });
+      else found.push({ place: line, text: whole, ...(ascii && { ascii }) });
     }
     line += 1;
   };
@@ -28,12 +30,13 @@ export async function* readLines(
     let at = 0;
     // Once for all of the lines that are in it as a whole.
     const ascii = isAscii(piece);
+    const plain = ascii ? plainText(piece) : undefined;
     for (;;) {
       const end = piece.indexOf(NEWLINE, at);
       if (end < 0) break;
       if (length === 0) {
         length = end - at;
-        take(piece.subarray(at, end), found, ascii);
+        take(piece.subarray(at, end), found, ascii, plain, at);
       } else {
         length += end - at;
         rest.push(piece.subarray(at, end));

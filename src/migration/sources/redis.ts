@@ -7,12 +7,14 @@ import type { Limits } from '../../redis/channel.js';
 import { type Reply, ReplyError } from '../../redis/resp.js';
 import type { RedisTarget } from '../../redis/target.js';
 import type { Read } from '../entry.js';
+import type { Kind } from '../kinds.js';
+import { readDumps } from './dumps.js';
 import { BEGINNINGS, saidByKey } from './keys.js';
 import type { Source } from './source.js';
 
 export interface RedisOptions {
   target: RedisTarget;
-  kind: 'tasks' | 'sessions';
+  kind: Exclude<Kind, 'jobs'>;
   /** What stands before `task:import:` in its keys; bytes as latin1. */
   prefix: string;
   largest: number;
@@ -20,10 +22,11 @@ export interface RedisOptions {
 }
 
 /** So many bytes of values are in memory at a time. */
-const PORTION = 8 * 1024 * 1024;
+export const PORTION = 8 * 1024 * 1024;
 
 /**
- * The keys of another Redis. What it holds is read as text, with the time that it has to live. Throws
+ * The keys of another Redis. What it holds is read as text, or dumped where keys of any type are wanted, with
+ * the time that it has to live. Throws
  * `connect` where not every key was seen: what a plan does not have would be lost.
  */
 export function redisSource(options: RedisOptions): Source {
@@ -57,7 +60,9 @@ async function readAll(
   put: (reads: Read[]) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const match = `${escapeGlob(options.prefix)}${BEGINNINGS[options.kind]}*`;
+  const { prefix, kind } = options;
+  const match = `${escapeGlob(prefix)}${kind === 'keys' ? '' : BEGINNINGS[kind]}*`;
+  const readBatch = kind === 'keys' ? readDumps : readTexts;
   let place = 0;
   let turn = Promise.resolve();
   // The masters come at the same time; one batch of values is in memory.
@@ -67,7 +72,12 @@ async function readAll(
     turn = turn.then(() => readBatch(masters, batch, options, first, put));
     return turn;
   };
-  const seen = await walkKeys(masters, { match, facts: true, sizes: false }, take, signal);
+  const seen = await walkKeys(
+    masters,
+    { match, facts: true, sizes: kind === 'keys' },
+    take,
+    signal,
+  );
   signal.throwIfAborted();
   if (seen.complete && !seen.slots_moved) return;
   throw new CacheOpsError(
@@ -77,7 +87,7 @@ async function readAll(
   );
 }
 
-async function readBatch(
+async function readTexts(
   masters: Masters,
   { master, keys, unreadable }: Batch,
   { prefix, kind, largest }: RedisOptions,
@@ -97,7 +107,7 @@ async function readBatch(
     const [length, place] = [lengths[index] as Reply, first + index];
     // It has gone since it was named.
     if (length === 0) continue;
-    const said = saidByKey(fromBytes(key.slice(prefix.length)).text, kind, place);
+    const said = saidByKey(fromBytes(key.slice(prefix.length)).text, kind as 'tasks', place);
     if ('problem' in said) reads.push(said);
     else if (typeof length !== 'number') reads.push(refusedRead(place, length));
     else if (length > largest)
@@ -146,11 +156,15 @@ async function valuesOf(
 function refusedRead(place: number, reply: Reply): Read {
   const said = reply instanceof ReplyError ? reply : undefined;
   if (said?.code === 'WRONGTYPE')
-    return { place, problem: 'wrong_type', reason: 'the key holds another type than text' };
+    return {
+      place,
+      problem: 'wrong_type',
+      reason: 'the key holds another type than text: --kind keys takes it',
+    };
   return notRead(place, said?.message ?? 'no answer');
 }
 
-const notRead = (place: number, why: string): Read => ({
+export const notRead = (place: number, why: string): Read => ({
   place,
   problem: 'unsafe',
   reason: `the key cannot be read: ${why}`,

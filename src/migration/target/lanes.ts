@@ -3,7 +3,7 @@ import type { Masters } from '../../keys/masters.js';
 import { type Channel, type Limits, openChannel, TimeoutError } from '../../redis/channel.js';
 import { ProtocolError, ReplyError } from '../../redis/resp.js';
 import { type Reader, ReplyStream } from '../../redis/scan/stream.js';
-import type { Chunk } from '../plan/files.js';
+import type { Chunk } from '../plan/chunk.js';
 import { slotOf } from './slots.js';
 
 /** A raw connection to one master on which commands are sent by the megabyte. */

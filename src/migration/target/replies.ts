@@ -1,12 +1,13 @@
 import { ReplyError } from '../../redis/resp.js';
 import { type Bytes, Kind, type Reader } from '../../redis/scan/stream.js';
-import type { Chunk } from '../plan/files.js';
+import type { Chunk } from '../plan/chunk.js';
+import type { Form } from './forms.js';
 
 const PLUS = 43;
 
 /** The answers to conditional writes: was it done? An error reply is kept; the first one that ends all is thrown. */
 export class Written implements Reader {
-  /** 1 done, 0 not (the key exists), 2 refused by the ACL. */
+  /** 1 done, 0 not (the key exists), 2 refused by the ACL, 3 a dump that this server cannot take. */
   readonly codes: Uint8Array;
   #at = 0;
 
@@ -43,6 +44,7 @@ function codeOf(error: ReplyError): number {
   if (isHidden(error)) return 2;
   // RESTORE says so of a key that is there.
   if (error.code === 'BUSYKEY') return 0;
+  if (/Bad data format|DUMP payload version/.test(error.message)) return 3;
   throw error;
 }
 
@@ -62,7 +64,7 @@ export type Take = (index: number, found: Found, bytes: Bytes, deadline: number)
 /** What is at a key. Of a value `bytes.from` to `bytes.to` are its place in `bytes.buffer`. */
 export type Found = 'value' | 'nothing' | 'other type' | 'hidden';
 
-/** The answers to GET and, where it was asked, to the question for the time of expiry. */
+/** The answers to GET or DUMP and, where it was asked, to the question for the time of expiry. */
 export class Values implements Reader {
   #at = 0;
 
@@ -118,14 +120,16 @@ export class Values implements Reader {
 export type Expiry = 'PEXPIRETIME' | 'PTTL';
 
 /** The questions whose answers `Values` reads. */
-export function lookAt(key: string, expiry: Expiry | undefined): string {
+export function lookAt({ look }: Form, key: string, expiry: Expiry | undefined): string {
   const name = `$${key.length}\r\n${key}\r\n`;
-  const get = `*2\r\n$3\r\nGET\r\n${name}`;
+  const get = `*2\r\n$${look.length}\r\n${look}\r\n${name}`;
   return expiry ? `${get}*2\r\n$${expiry.length}\r\n${expiry}\r\n${name}` : get;
 }
 
 /** Is the value that was found this one of the chunk? */
 export function isValueOf(chunk: Chunk, index: number, { buffer, from, to }: Bytes): boolean {
   const [start, end] = [chunk.valueFrom(index), chunk.valueTo(index)];
-  return to - from === end - start && buffer.compare(chunk.commands, start, end, from, to) === 0;
+  if (to - from === end - start && buffer.compare(chunk.commands, start, end, from, to) === 0)
+    return true;
+  return chunk.form.isSame(chunk.value(index), buffer.subarray(from, to));
 }

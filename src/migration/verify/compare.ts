@@ -5,12 +5,12 @@ import type { Bytes } from '../../redis/scan/stream.js';
 import { momentIn } from '../apply/conflicts.js';
 import { Code } from '../outcome.js';
 import { EntryBytes, Mark } from '../plan/bytes.js';
-import { type Chunk, PlanReader } from '../plan/files.js';
+import type { Chunk } from '../plan/chunk.js';
+import { PlanReader } from '../plan/reader.js';
 import type { Shape } from '../shape.js';
 import { type Lanes, openLanes } from '../target/lanes.js';
 import { type Found, isValueOf, lookAt, Values } from '../target/replies.js';
 import type { TargetState } from '../target/state.js';
-import { differences } from './differences.js';
 
 /** How an entry and its key compare. */
 export const VERDICTS = [
@@ -65,6 +65,8 @@ export interface Compared {
 }
 
 const WINDOW = 2;
+/** Entries of a chunk: their values come back, so that fewer of them are on their way than are written. */
+const AT_ONCE = 500;
 /** A time of expiry that is further off than this is told, in ms. */
 const TTL_TOLERANCE = 2_000;
 
@@ -80,7 +82,7 @@ export async function* compareAll(comparing: Comparing): AsyncGenerator<Compared
     lanes = await openLanes(masters, limits);
     for (let position = 0; position < reader.count; ) {
       limits.signal.throwIfAborted();
-      const chunk = reader.read(position);
+      const chunk = reader.read(position, AT_ONCE);
       if (!chunk) break;
       position += chunk.count;
       const of = (file: EntryBytes) => file.read(chunk.first, chunk.count);
@@ -117,7 +119,7 @@ async function compare(
   await Promise.all(
     lanes.share(chunk, isMeant).map(({ lane, entries }) => {
       let questions = '';
-      for (const index of entries) questions += lookAt(chunk.key(index), state.expiry);
+      for (const index of entries) questions += lookAt(chunk.form, chunk.key(index), state.expiry);
       return lane.ask(
         questions,
         new Values(entries.length, state.expiry, (at, found, bytes, deadline) => {
@@ -166,7 +168,7 @@ function judgeFound(
   if (found === 'hidden') return ['hidden', 'the ACL of this user hides the key'];
   if (found === 'other type') return ['other_type', 'the key holds another type than text'];
   if (found === 'nothing') {
-    if (chunk.expires(index) <= now + TTL_TOLERANCE) return ['expired', 'its time has run out'];
+    if (!chunk.isLive(index, now + TTL_TOLERANCE)) return ['expired', 'its time has run out'];
     if (comparing.isGone?.(chunk.key(index))) return ['gone', 'neither side has it any more'];
     return ['missing', 'the target does not have it'];
   }
@@ -176,7 +178,7 @@ function judgeFound(
   }
   const there = Buffer.from(bytes.buffer.subarray(bytes.from, bytes.to));
   const [planned, stored] = [chunk.moment(index), momentIn(there, shape)];
-  const what = differences(chunk.value(index), there);
+  const what = chunk.form.differences(chunk.value(index), there);
   if (stored > planned) return ['newer', `changed since: ${what}`];
   return [
     'differs',
@@ -194,10 +196,12 @@ function ttlProblem(
   deadline: number,
   outcome: number | undefined,
 ): string {
+  const isOurs = outcome === Code.created || outcome === Code.replaced;
+  if (planned < 0) return isOurs && deadline !== -1 ? 'it expires, and was planned never to' : '';
   if (deadline === -1) return 'it never expires';
   const now = Date.now() + state.ahead_ms;
   const actual = state.expiry === 'PTTL' ? now + deadline : deadline;
-  if (outcome !== Code.created && outcome !== Code.replaced) {
+  if (!isOurs) {
     const left = actual - now;
     return left > longest_ms + TTL_TOLERANCE ? `it lives ${Math.round(left / 1_000)} s` : '';
   }

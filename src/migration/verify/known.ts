@@ -1,4 +1,5 @@
-import { hashOf, PlanReader } from '../plan/files.js';
+import { hashOf } from '../plan/chunk.js';
+import { PlanReader } from '../plan/reader.js';
 
 /** The keys of a reading, as two hashes each: 12 bytes an entry. */
 export class KnownKeys {

@@ -92,7 +92,7 @@ async function collect(
     ...verifying,
     folder,
     shape: verifying.rules.shape,
-    longest_ms: TTL[kind as 'tasks'].most,
+    longest_ms: kind === 'keys' ? Number.POSITIVE_INFINITY : TTL[kind as 'tasks'].most,
     ttl: planned === undefined,
     ...(now && { isGone: (key: string) => !now.has(key) }),
   };

@@ -78,7 +78,12 @@ const [CR, DOLLAR, STAR, MINUS, COLON, ZERO] = Buffer.from('\r$*-:0') as unknown
   number,
 ];
 
-/** Bytes that have come and are not read. Every method leaves `at` where it was when bytes are missing. */
+const LARGEST_OWN = 1024 * 1024;
+
+/**
+ * Bytes that have come and are not read; `buffer` is good until the next chunk comes. Every method leaves `at`
+ * where it was when bytes are missing.
+ */
 export class Bytes {
   buffer: Buffer = Buffer.alloc(0);
   at = 0;
@@ -87,6 +92,8 @@ export class Bytes {
   to = 0;
   #parts: Buffer[] = [];
   #length = 0;
+  /** Where a rest and what comes after it are put together, again and again: V8 is slow to give memory outside of its heap back. */
+  #own = Buffer.alloc(0);
   /** Below this length another look is of no use: a value of 1 MB is put together once. */
   #needed = 1;
 
@@ -95,10 +102,20 @@ export class Bytes {
     this.#parts.push(chunk);
     this.#length += chunk.length;
     if (this.#length < this.#needed) return false;
-    this.buffer = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts, this.#length);
+    this.buffer = this.#parts.length === 1 ? chunk : this.#joined();
     this.at = 0;
     this.#needed = 1;
     return true;
+  }
+
+  #joined(): Buffer {
+    if (this.#length > LARGEST_OWN) return Buffer.concat(this.#parts, this.#length);
+    if (this.#length > this.#own.length)
+      this.#own = Buffer.allocUnsafeSlow(Math.min(LARGEST_OWN, 2 * this.#length));
+    let at = 0;
+    // The first of them may lie there already, further behind.
+    for (const part of this.#parts) at += part.copy(this.#own, at);
+    return this.#own.subarray(0, at);
   }
 
   more(): boolean {
