@@ -230,9 +230,16 @@ async function busy() {
 
 /** One target for real, without the pauses between its pings, which only take time. */
 async function one() {
+  await fill(servers[0], QUEUES);
   const single = watcher(configOf(servers.slice(0, 1)));
   const [grown, each] = await growth(() => single.real({ pings: { count: 2, over: 0 } }));
-  return [[`growth over ${evaluations} evaluations of 1 target, MB of heap, ${each}`, grown, '5']];
+  return [
+    [
+      `growth over ${evaluations} evaluations of 1 target with ${QUEUES} queues, MB of heap, ${each}`,
+      grown,
+      '5',
+    ],
+  ];
 }
 
 /** All targets, with the figures of one look. */
@@ -242,7 +249,7 @@ async function replayed() {
   const [grown, each] = await growth(() => all.again(structuredClone(health)));
   return [
     [
-      `growth over ${evaluations} evaluations of ${targets} targets, replayed, MB of heap, ${each}`,
+      `growth over ${evaluations} evaluations of ${targets} targets without queues, replayed, MB of heap, ${each}`,
       grown,
       '5',
     ],
