@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { signsIn } from '../../src/drills/faults/liveness.js';
+import { byProxy } from '../../src/drills/proxy/control.js';
 import { TcpProxy } from '../../src/drills/proxy/tcp.js';
 import { freePort } from '../servers/ports.js';
 import { startRedis } from '../servers/redis.js';
+import { makeCertificates } from '../servers/tls.js';
 import { until } from '../servers/wait.js';
 import { CASES } from './cases.js';
 import { restoresWhateverHappens } from './matrix.js';
@@ -120,6 +124,31 @@ describe.concurrent('what goes through it', () => {
       quiet.destroy();
     });
   });
+});
+
+it('lets Redis be known by its own certificate', async () => {
+  const certificates = makeCertificates();
+  const { ca, foreign } = certificates;
+  const redis = await startRedis({ tls: { ...foreign, ca } });
+  const port = await freePort();
+  const proxy = await TcpProxy.start(['127.0.0.1'], port, redis);
+  const signIn = (host: string) =>
+    signsIn(
+      byProxy(
+        { endpoint: { host, port: redis.port }, tls: { ca: readFileSync(ca) } },
+        { host: '127.0.0.1', port },
+      ),
+      2_000,
+    );
+  try {
+    expect(await signIn('elsewhere.example')).toBe(true);
+    expect(await signIn('another.example')).toBe(false);
+    expect(await signIn('127.0.0.1')).toBe(false);
+  } finally {
+    await proxy.close();
+    await redis.stop();
+    certificates.remove();
+  }
 });
 
 async function withProxy(work: (stage: ProxyStage) => Promise<void>): Promise<void> {
