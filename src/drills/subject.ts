@@ -11,6 +11,7 @@ import type { Experiment } from './experiment.js';
 import type { Fault } from './faults/fault.js';
 import { signsIn } from './faults/liveness.js';
 import { findMaster, type Master } from './master.js';
+import { byProxy } from './proxy/control.js';
 import type { Work } from './work.js';
 
 /** A target that has been looked at before a drill: it is up, and this is how it would be broken. */
@@ -76,7 +77,7 @@ export async function prepare(
     // As applications reach it. Answers that are late on purpose are answers.
     ping: () =>
       signsIn(
-        way.kind === 'toxic' ? { ...access, endpoint: way.listen } : access,
+        way.kind === 'toxic' ? byProxy(access, way.listen) : access,
         effect === 'latency' ? patience.timeout : 500,
       ),
     persistence: info.aof_enabled === '1' ? 'AOF' : saves ? 'RDB' : undefined,

@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { signsIn } from '../../src/drills/faults/liveness.js';
+import { byProxy } from '../../src/drills/proxy/control.js';
 import { TcpProxy } from '../../src/drills/proxy/tcp.js';
 import { freePort } from '../servers/ports.js';
 import { startRedis } from '../servers/redis.js';
+import { makeCertificates } from '../servers/tls.js';
 import { until } from '../servers/wait.js';
 import { CASES } from './cases.js';
 import { restoresWhateverHappens } from './matrix.js';
@@ -87,11 +91,13 @@ describe.concurrent('what goes through it', () => {
       for (const [n, value] of values.entries()) writes.set(`k${n}`, value);
       await writes.exec();
       proxy.turn({ delay: 50, jitter: 40 });
-      const late = await Promise.all(values.map((_, n) => client.get(`k${n}`)));
+      const late = Promise.all(values.map((_, n) => client.get(`k${n}`)));
+      // Some are on their way when the delay ends: what comes next must not overtake them.
+      await sleep(40);
       proxy.turn({});
-      const now = await client.mget(values.map((_, n) => `k${n}`));
-      expect(late).toEqual(values);
-      expect(now).toEqual(values);
+      const now = client.mget(values.map((_, n) => `k${n}`));
+      expect(await late).toEqual(values);
+      expect(await now).toEqual(values);
       client.disconnect();
     });
   });
@@ -120,6 +126,31 @@ describe.concurrent('what goes through it', () => {
       quiet.destroy();
     });
   });
+});
+
+it('lets Redis be known by its own certificate', async () => {
+  const certificates = makeCertificates();
+  const { ca, foreign } = certificates;
+  const redis = await startRedis({ tls: { ...foreign, ca } });
+  const port = await freePort();
+  const proxy = await TcpProxy.start(['127.0.0.1'], port, redis);
+  const signIn = (host: string) =>
+    signsIn(
+      byProxy(
+        { endpoint: { host, port: redis.port }, tls: { ca: readFileSync(ca) } },
+        { host: '127.0.0.1', port },
+      ),
+      2_000,
+    );
+  try {
+    expect(await signIn('elsewhere.example')).toBe(true);
+    expect(await signIn('another.example')).toBe(false);
+    expect(await signIn('127.0.0.1')).toBe(false);
+  } finally {
+    await proxy.close();
+    await redis.stop();
+    certificates.remove();
+  }
 });
 
 async function withProxy(work: (stage: ProxyStage) => Promise<void>): Promise<void> {

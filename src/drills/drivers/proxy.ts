@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.js';
 import { label, parseHostPort } from '../../redis/target.js';
 import type { Way, WayOf } from '../faults/fault.js';
 import { signsIn } from '../faults/liveness.js';
-import { askProxy } from '../proxy/control.js';
+import { askProxy, byProxy } from '../proxy/control.js';
 import type { Driver, Subject } from './driver.js';
 import { refused } from './rehearse.js';
 
@@ -53,7 +53,7 @@ async function plan(
       `no connection goes through the proxy of ${control.listen}: the drill could prove nothing`,
       `let the applications connect to ${control.listen} in place of ${upstream}`,
     );
-  if (!(await signsIn({ ...access, endpoint: listen }, 5_000)))
+  if (!(await signsIn(byProxy(access, listen), 5_000)))
     throw refused(`Redis does not answer through ${control.listen}`, 'see cache-ops ping');
   return { kind: 'toxic', socket, listen, toxic };
 }

@@ -17,6 +17,7 @@ const PERIOD = 250;
  * cut: they come back and are refused. A lower maxclients alone closes none of them, and one of 1
  * locks out whoever is to put it back. Here the places are free as soon as our connections end, which
  * they do with their process: enough for all who were there and for `drill restore`, whoever is killed.
+ * Where the machine of the drill loses its power, Redis finds that out by tcp-keepalive, 300 s unless set.
  */
 export const crowdBreaker: Breaker<WayOf<'crowd'>> = {
   async inject(_, way, { access }) {
@@ -64,6 +65,11 @@ class Crowd {
     await this.#cutOthers();
   }
 
+  async #gatherAgain(): Promise<void> {
+    if (this.#members.size > 0) await this.#cutOthers();
+    await this.#join(this.way.places - this.#members.size);
+  }
+
   /** Stays until it is ended. A place that is lost, to CLIENT KILL or Redis's own time-out, is taken again. */
   stay(): Live {
     let ended = false;
@@ -75,11 +81,10 @@ class Crowd {
           if (reply === undefined || reply instanceof ReplyError) this.#members.delete(id);
         };
         await Promise.all([...this.#members].map(alive));
-        if (ended) return;
-        await this.#cutOthers();
-        await this.#join(this.way.places - this.#members.size);
+        // A place that somebody was quicker to take is free after the next look.
+        if (!ended) await this.#gatherAgain().catch(() => {});
       }
-    })().catch(() => {});
+    })();
     return {
       end: async () => {
         ended = true;

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.js';
-import { askProxy, holdProxy } from '../proxy/control.js';
+import { askProxy, byProxy, holdProxy } from '../proxy/control.js';
 import type { Breaker } from './breaker.js';
 import type { WayOf } from './fault.js';
 import { signsIn, waitFor } from './liveness.js';
@@ -16,7 +16,7 @@ export const toxicBreaker: Breaker<WayOf<'toxic'>> = {
     return { end: async () => leave() };
   },
   async restore({ target }, { socket, listen }, { access }) {
-    const user = { ...(await access()), endpoint: listen };
+    const user = byProxy(await access(), listen);
     let problem = '';
     const passes = async () => {
       try {

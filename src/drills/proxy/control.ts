@@ -1,7 +1,8 @@
 // How drills speak with a standing proxy: one JSON object a line over its unix socket.
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
+import type { Access } from '../../redis/target.js';
 import { readMessages } from '../protocol.js';
-import type { Toxic } from './link.js';
+import type { Toxic, Upstream } from './link.js';
 
 /** `break` lasts as long as the connection that it came by; `pass` ends it, whoever holds it. */
 export type ProxyOrder = { type: 'status' } | { type: 'break'; toxic: Toxic } | { type: 'pass' };
@@ -15,6 +16,14 @@ export interface ProxyStatus {
   connections: number;
 }
 export type ProxyAnswer = ProxyStatus | { type: 'refused'; reason: string };
+
+/** As an application reaches Redis: by the proxy, with the certificate still that of Redis. */
+export function byProxy(access: Access, listen: Upstream): Access {
+  const { endpoint, tls } = access;
+  const host = 'host' in endpoint ? endpoint.host : '';
+  const itself = { host, servername: isIP(host) ? '' : host };
+  return { ...access, endpoint: listen, ...(tls && { tls: { ...itself, ...tls } }) };
+}
 
 const TIMEOUT = 2_000;
 
