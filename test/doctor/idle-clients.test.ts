@@ -18,7 +18,7 @@ it('a client that has been idle for days is found, with who it is and the line t
   const rested = client({ id: '8', idle: '3600' });
   expect(idleOf([client({}), rested])).toMatchObject({
     message:
-      '1 of 2 clients have been idle for more than a day, the longest 7 worker from 10.0.0.5:1234 for 3d',
+      '1 of 2 clients have been idle for more than a day, the longest 7 worker from 10.0.0.5:1234 for 3d 0h',
     mend: `CONFIG SET timeout ${DAYS}`,
   });
   expect(idleOf([client({})], '300')?.mend).toBe('CLIENT KILL ID 7');
