@@ -27,5 +27,7 @@ export interface JobAdder {
   add(jobs: readonly NewJob[]): Promise<Added[]>;
   /** Removes what still waits and no worker has had. */
   takeBack(jobs: readonly NewJob[]): Promise<TakenBack[]>;
+  /** What a job takes of the memory of a Redis, in bytes; null: Postgres has no such limit. */
+  readonly footprint: ((job: NewJob) => number) | null;
   close(): Promise<void>;
 }

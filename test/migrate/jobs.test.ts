@@ -150,6 +150,12 @@ describe.each(WRITABLE)('to pg-boss %s', (version) => {
     const all = [...jobs('screening'), { id: 'lost', queue: 'nowhere', status: 'pending' }];
     const from = site.file('jobs.ndjson', all);
     const { result } = await site.json(['plan', '--from', from, ...flags]);
+    expect(result).toMatchObject({ bytes: { memory: null }, memory: { ratio_after: null } });
+    const said = await site.migrate(['plan', '--from', from, ...flags], {
+      tty: true,
+      columns: 120,
+    });
+    expect(said.stdout).toContain('no limit of memory: how full it gets is not checked');
     const applied = await site.json(['apply', result.id, '--yes']);
     expect(applied.result.counts).toMatchObject({ written: 5, created: 5, no_queue: 1 });
     expect([applied.code, applied.items]).toMatchObject([

@@ -16,21 +16,19 @@ import {
   planFolder,
   storePlan,
 } from '../../migration/plan/store.js';
-import { FULLEST, shareWith, type TargetState } from '../../migration/target/state.js';
 import { type Consent, consent } from '../../prompt.js';
 import type { RedisTarget } from '../../redis/target.js';
-import { countText, percentText } from '../../words.js';
+import { countText } from '../../words.js';
 import { reportApply, resumeOf, sayDry } from './apply-report.js';
 import { applyOfJobs } from './jobs.js';
+import { guardMemory, type HowFull } from './memory.js';
 import { type AtTarget, atTarget, self, shapeFor, targetOf } from './place.js';
 import { applyToFile, isToFile } from './to-file.js';
 
-interface Flags extends Consent {
+interface Flags extends Consent, HowFull {
   resume?: boolean;
   onConflict: ConflictMode;
   rate?: string;
-  allowMemory?: boolean;
-  dryRun?: boolean;
   to?: string;
 }
 
@@ -137,21 +135,6 @@ async function applyTo(context: Context, plan: Plan, target: RedisTarget, how: H
 function startAnew(folder: string): void {
   for (const name of ['journal.ndjson', 'outcomes.bin', 'undo.ndjson', 'rollback.ndjson'])
     rmSync(join(folder, name), { force: true });
-}
-
-function guardMemory(
-  plan: Plan,
-  state: TargetState,
-  share: number,
-  { allowMemory, dryRun }: How,
-): number | null {
-  const ratio = shareWith(state, plan.bytes.memory * share);
-  if (ratio === null || ratio <= FULLEST || allowMemory || dryRun) return ratio;
-  throw new CacheOpsError(
-    'refused',
-    `${plan.target} would be ${percentText(ratio)} full, and 80 % is the most`,
-    'make room, or raise maxmemory; --allow-memory writes all the same',
-  );
 }
 
 /** A failover that kept the connection of the old master open: what it took may be lost. */

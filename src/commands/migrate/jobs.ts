@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Config } from '../../config/load.js';
 import type { Context } from '../../context.js';
 import { CacheOpsError, ExitCode } from '../../errors.js';
 import type { Bad } from '../../migration/entry.js';
@@ -15,47 +14,18 @@ import {
   planSchema,
   storePlan,
 } from '../../migration/plan/store.js';
+import { shareWith } from '../../migration/target/state.js';
 import { emit, emitLine, say } from '../../output/emit.js';
-import { postgresTargets } from '../../postgres/target.js';
 import { type Consent, consent } from '../../prompt.js';
-import type { JobAdder } from '../../queues/adding.js';
-import { describe } from '../../redis/target.js';
 import { openLines } from '../../state/lines.js';
 import { countText } from '../../words.js';
 import { audited } from '../audited.js';
 import { outcomesOf } from './apply-report.js';
-import { self, shapeFor, targetNamed } from './place.js';
+import { guardMemory, type HowFull, isTooFull } from './memory.js';
+import { roomAt, self, shapeFor } from './place.js';
+import { atQueues, openQueues, type Queues } from './queues.js';
 import { type JobsShown, renderJobs } from './render-jobs.js';
 import { sourceNamed } from './sources.js';
-
-interface Opened {
-  adder: JobAdder;
-  target: string;
-  address: string;
-}
-
-/** The queues of a Redis (BullMQ) or of a Postgres (pg-boss), as the configuration has them. */
-async function openAdder(context: Context, config: Config, text: string): Promise<Opened> {
-  const limits = { timeout: context.settings.timeout, signal: context.signal };
-  if (text.startsWith('postgres:')) {
-    const name = text.slice('postgres:'.length);
-    const target = postgresTargets(config).find((one) => one.name === name);
-    if (!target) throw new CacheOpsError('not_found', `no Postgres is named "${name}"`);
-    const queue = config.queues.find((one) => one.engine === 'pgboss' && one.postgres === name);
-    const schema = queue?.engine === 'pgboss' ? queue.schema : undefined;
-    const { pgbossAdder } = await import('../../queues/pgboss/adding.js');
-    return { adder: pgbossAdder(target, schema, limits), target: text, address: target.address };
-  }
-  const target = targetNamed(config, text);
-  const queue = config.queues.find((one) => one.engine === 'bullmq' && one.redis === target.name);
-  const prefix = queue?.engine === 'bullmq' ? queue.prefix : 'bull';
-  const { bullmqAdder } = await import('../../queues/bullmq/adding.js');
-  return {
-    adder: bullmqAdder(target, prefix, limits),
-    target: `redis:${target.name}`,
-    address: describe(target),
-  };
-}
 
 interface PlanFlags {
   from: string;
@@ -71,7 +41,7 @@ export async function planOfJobs(context: Context, flags: PlanFlags, largest: nu
   const shape = shapeFor(config, 'jobs');
   const options = { kind: 'tasks' as const, shape, largest, format: flags.format, prefix: '' };
   const { source, given } = await sourceNamed(context, config, flags.from, options);
-  const { adder, target, address } = await openAdder(context, config, flags.to);
+  const { adder, redis, target, address } = await openQueues(context, config, flags.to);
   const id = newPlanId('jobs', began);
   const folder = planFolder(state, id);
   const lock = claimPlan(state, id, self(context));
@@ -91,7 +61,9 @@ export async function planOfJobs(context: Context, flags: PlanFlags, largest: nu
         if (settings.json) emitLine(context, { type: 'item', ...bad });
       },
     });
-    const { entries, bad, past, absent, equal, values, running } = made;
+    const { values, memory, ...counts } = made;
+    const { entries, bad, past, absent, equal, running } = counts;
+    const room = redis && (await roomAt(context, redis));
     const plan: Plan = planSchema.parse({
       id,
       kind: 'jobs',
@@ -112,9 +84,13 @@ export async function planOfJobs(context: Context, flags: PlanFlags, largest: nu
       largest_value: largest,
       made_at: new Date(began).toISOString(),
       ...{ entries, records: entries, bad, past, absent, equal, differs: 0, other_type: 0 },
-      bytes: { values, memory: values },
+      bytes: { values, memory },
       ttl_ms: { shortest: null, longest: null },
-      memory: { used_bytes: null, limit_bytes: null, ratio_after: null },
+      memory: {
+        used_bytes: room?.used_bytes ?? null,
+        limit_bytes: room?.limit_bytes ?? null,
+        ratio_after: room ? shareWith(room, memory ?? 0) : null,
+      },
       example_key: null,
       state: 'planned',
       ended_at: null,
@@ -122,7 +98,7 @@ export async function planOfJobs(context: Context, flags: PlanFlags, largest: nu
     storePlan(state, plan);
     stored = true;
     const left = shown.map(({ place, reason, id: job }) => ({ place, id: job ?? '', reason }));
-    await tell(context, plan, { verb: 'plan', counts: { ...made }, left });
+    await tell(context, plan, { verb: 'plan', counts, left });
     if (bad > 0) context.exitCode = ExitCode.partial;
     if (running > 0)
       say(
@@ -138,81 +114,76 @@ export async function planOfJobs(context: Context, flags: PlanFlags, largest: nu
 
 const SHOWN = 1_000;
 
-/** Runs `work` with the queues of a plan, which must be those that it was made for. */
-async function atQueues<T>(
+interface ApplyFlags extends Consent, HowFull {
+  rate: number | undefined;
+}
+
+export function applyOfJobs(context: Context, plan: Plan, flags: ApplyFlags): Promise<void> {
+  return atQueues(context, plan, (queues) => addTo(context, plan, queues, flags));
+}
+
+async function addTo(
   context: Context,
   plan: Plan,
-  work: (adder: JobAdder) => Promise<T>,
-): Promise<T> {
-  const config = await context.config();
-  const { adder, address } = await openAdder(context, config, plan.target);
-  try {
-    if (address !== plan.address || config.environment !== plan.environment)
-      throw new CacheOpsError(
-        'refused',
-        `${plan.id} was made for another estate: ${plan.environment}, ${plan.target} at ${plan.address}`,
-        'use the configuration that it was made with',
-      );
-    return await work(adder);
-  } finally {
-    await adder.close();
-  }
-}
-
-interface ApplyFlags extends Consent {
-  rate: number | undefined;
-  dryRun?: boolean;
-}
-
-export async function applyOfJobs(context: Context, plan: Plan, flags: ApplyFlags): Promise<void> {
-  const { state, signal, now } = context;
+  { adder, redis }: Queues,
+  flags: ApplyFlags,
+): Promise<void> {
+  const { state, signal, now, settings } = context;
+  const { kind, target } = plan;
   const folder = planFolder(state, plan.id);
+  const countsSoFar = () => {
+    const { created, equal, unknown } = outcomesOf(folder, plan.records);
+    return { created, equal, no_queue: unknown };
+  };
+  // What earlier runs have added is in the memory already.
+  const open = 1 - Math.min(1, countsSoFar().created / Math.max(plan.absent, 1));
+  const ratio = redis ? guardMemory(plan, await roomAt(context, redis), open, flags) : null;
   if (flags.dryRun) {
-    say(
-      context,
-      `Would add ${countText(plan.absent)} jobs to ${plan.target}. Nothing was changed.`,
-    );
+    const counts = { ...countsSoFar(), written: 0, in_doubt: 0 };
+    const result = { plan: plan.id, kind, target, counts, bad: plan.bad, dry_run: true, ratio };
+    if (settings.json) emitLine(context, { type: 'summary', ...result });
+    else
+      say(context, `Would add ${countText(plan.absent)} jobs to ${target}. Nothing was changed.`);
     return;
   }
   await consent(
     context,
-    `Add ${countText(plan.entries)} jobs to ${plan.target} in ${plan.environment}?`,
-    plan.target,
+    `Add ${countText(plan.entries)} jobs to ${target} in ${plan.environment}?`,
+    target,
     flags,
   );
   storePlan(state, { ...plan, state: 'applying', ended_at: null });
   const sums = { written: 0, in_doubt: 0, position: 0 };
   const left: JobsShown['left'] = [];
-  await atQueues(context, plan, async (adder) => {
-    for await (const step of applyJobs({ folder, adder, rate: flags.rate, signal })) {
-      sums.written += step.written;
-      sums.in_doubt += step.in_doubt;
-      sums.position = step.position;
-      for (const { id, queue, place } of step.left)
-        left.push({ id, place, reason: `there is no queue ${queue}` });
-      if (context.settings.json)
-        emitLine(context, { type: 'progress', position: step.position, total: plan.records });
-    }
-  });
+  for await (const step of applyJobs({ folder, adder, rate: flags.rate, signal })) {
+    sums.written += step.written;
+    sums.in_doubt += step.in_doubt;
+    sums.position = step.position;
+    for (const { id, queue, place } of step.left)
+      left.push({ id, place, reason: `there is no queue ${queue}` });
+    if (settings.json)
+      emitLine(context, { type: 'progress', position: step.position, total: plan.records });
+  }
   const finished = sums.position >= plan.records;
   if (finished)
     storePlan(state, { ...plan, state: 'applied', ended_at: new Date(now()).toISOString() });
-  const { created, equal, unknown } = outcomesOf(folder, plan.records);
-  const counts = { created, equal, no_queue: unknown, ...sums };
+  const counts = { ...countsSoFar(), ...sums };
   await tell(context, plan, { verb: 'apply', counts, left });
   audited(context, {
     action: 'migrate apply',
-    target: plan.target,
+    target,
     result: finished ? 'finished' : 'interrupted',
-    detail: { plan: plan.id, kind: plan.kind, ...counts },
+    detail: { plan: plan.id, kind, ...counts },
   });
-  if (unknown > 0 || plan.bad > 0) context.exitCode = ExitCode.partial;
+  if (counts.no_queue > 0 || plan.bad > 0) context.exitCode = ExitCode.partial;
 }
 
 export async function verifyOfJobs(context: Context, plan: Plan): Promise<void> {
   const { state, signal } = context;
   const folder = planFolder(state, plan.id);
-  const found = await atQueues(context, plan, (adder) => compareJobs({ folder, adder, signal }));
+  const found = await atQueues(context, plan, ({ adder }) =>
+    compareJobs({ folder, adder, signal }),
+  );
   const { missing, ...counts } = found;
   const left = missing.map(({ id, queue, place }) => ({
     id,
@@ -238,7 +209,9 @@ export async function rollbackOfJobs(
   if (flags.dryRun) return say(context, `Would take back ${words}. Nothing was changed.`);
   await consent(context, `Take back ${words} in ${plan.environment}?`, plan.target, flags);
   storePlan(state, { ...plan, state: 'rolling back' });
-  const taken = await atQueues(context, plan, (adder) => takeJobsBack({ folder, adder, signal }));
+  const taken = await atQueues(context, plan, ({ adder }) =>
+    takeJobsBack({ folder, adder, signal }),
+  );
   storePlan(state, { ...plan, state: 'rolled back' });
   const { left: started, ...counts } = taken;
   const file = openLines(join(folder, 'left.ndjson'));
@@ -266,6 +239,11 @@ async function tell(context: Context, plan: Plan, shown: Omit<JobsShown, 'plan'>
     for (const item of shown.left) emitLine(context, { type: 'item', ...item });
   const { counts } = shown;
   if (shown.verb === 'plan')
-    emitLine(context, { type: 'summary', ...plan, running: counts.running });
+    emitLine(context, {
+      type: 'summary',
+      ...plan,
+      running: counts.running,
+      too_full: isTooFull(plan),
+    });
   else emitLine(context, { type: 'summary', plan: id, kind, target, counts, bad: plan.bad });
 }

@@ -4,7 +4,7 @@ import { CacheOpsError } from '../../errors.js';
 import { type Masters, withMasters } from '../../keys/masters.js';
 import type { Plan } from '../../migration/plan/store.js';
 import { type Mapping, type Shape, shapeOf } from '../../migration/shape.js';
-import { stateOf, type TargetState } from '../../migration/target/state.js';
+import { type Room, roomOf, stateOf, type TargetState } from '../../migration/target/state.js';
 import { describe, type RedisTarget, redisTarget } from '../../redis/target.js';
 import { identify } from '../../state/identity.js';
 
@@ -49,6 +49,11 @@ export function atTarget<T>(
   return withMasters(target, limits, async (masters) =>
     work({ masters, limits, state: await stateOf(masters, target) }),
   );
+}
+
+export function roomAt({ settings, signal }: Context, target: RedisTarget): Promise<Room> {
+  const limits = { timeout: settings.timeout, signal };
+  return withMasters(target, limits, (masters) => roomOf(masters, target));
 }
 
 /** Where entries of this kind have what is needed: the operator's pointers, else the estate's own. */

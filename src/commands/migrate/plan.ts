@@ -19,12 +19,13 @@ import {
   prunePlans,
   storePlan,
 } from '../../migration/plan/store.js';
-import { FULLEST, shareWith } from '../../migration/target/state.js';
+import { shareWith } from '../../migration/target/state.js';
 import { emit, emitLine } from '../../output/emit.js';
 import { startProgress } from '../../output/progress.js';
 import { describe } from '../../redis/target.js';
 import { countText } from '../../words.js';
 import { planOfJobs } from './jobs.js';
+import { isTooFull } from './memory.js';
 import { type AtTarget, atTarget, self, shapeFor, targetNamed } from './place.js';
 import { renderPlan } from './render-plan.js';
 import { sourceNamed } from './sources.js';
@@ -77,6 +78,8 @@ another Redis; postgres:NAME or postgres:NAME/schema.table, the table app_cache.
 sets, streams), by DUMP and RESTORE: --from-prefix says which, and behind it their names stay as they are.
 A dump has no time of its last change: where the target has other content under that name, apply leaves
 it and lists it, unless --on-conflict overwrite is given.
+
+Where a Redis would be more than 80 % full, apply refuses it; Postgres has no limit to compare jobs with.
 
 Exit codes: 0 all entries can be moved; 4 some cannot, they are listed; 5 cannot connect.
 
@@ -196,7 +199,7 @@ async function plan(context: Context, flags: Flags): Promise<void> {
         ...record,
         problems,
         problems_file: record.bad > 0 ? state.path('migrate', id, 'bad.ndjson') : null,
-        too_full: ratio_after !== null && ratio_after > FULLEST,
+        too_full: isTooFull(record),
         took_ms: now() - began,
       });
     };

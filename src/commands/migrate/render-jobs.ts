@@ -1,6 +1,7 @@
 import type { Plan } from '../../migration/plan/store.js';
 import type { Block, Cell } from '../../output/blocks.js';
 import { count } from '../../output/format.js';
+import { memoryNotes } from './memory.js';
 
 /** What was done with the jobs of a plan. */
 export interface JobsShown {
@@ -13,7 +14,7 @@ export interface JobsShown {
 
 export function renderJobs({ plan, verb, counts, left }: JobsShown): Block[] {
   const rows = Object.entries(counts)
-    .filter(([name, number]) => number > 0 && name !== 'values' && name !== 'position')
+    .filter(([name, number]) => number > 0 && name !== 'position')
     .map(([name, number]): Cell[] => [name, count(number)]);
   const details = left.slice(0, 20).map(({ place, id, reason }): Cell[] => [place, id, reason]);
   const what = {
@@ -27,6 +28,7 @@ export function renderJobs({ plan, verb, counts, left }: JobsShown): Block[] {
     ...(details.length > 0
       ? [{ title: 'Listed', table: { columns: [plan.source.unit, 'id', 'why'], rows: details } }]
       : []),
+    ...(verb === 'plan' && plan.entries > 0 ? memoryNotes(plan) : []),
     { note: what[verb] },
   ];
 }

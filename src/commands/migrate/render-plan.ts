@@ -1,6 +1,7 @@
 import type { Bad } from '../../migration/entry.js';
 import type { Block } from '../../output/blocks.js';
-import { bytes, count, ms, percent } from '../../output/format.js';
+import { count, ms } from '../../output/format.js';
+import { memoryNotes } from './memory.js';
 import type { PlanResult } from './plan.js';
 
 export interface ShownPlan {
@@ -39,7 +40,7 @@ export function renderPlan({ plan, shown }: ShownPlan): Block[] {
 }
 
 function figures(plan: PlanResult): Block[] {
-  const { absent, equal, differs, other_type, target, memory, ttl_ms } = plan;
+  const { absent, equal, differs, other_type, target, ttl_ms } = plan;
   const there = [
     `${count(absent).text} are new`,
     ...(equal > 0 ? [`${count(equal).text} are there and equal`] : []),
@@ -59,23 +60,6 @@ function figures(plan: PlanResult): Block[] {
     {
       note: `In ${target}: ${there.join(', ')}. Keys like ${plan.example_key}; they live ${live}.`,
     },
-    {
-      note: `${bytes(plan.bytes.values).text} of values, about ${bytes(plan.bytes.memory).text} of memory${full(memory.ratio_after)}.`,
-      tone: plan.too_full ? 'critical' : 'ok',
-    },
-    ...(plan.too_full
-      ? [
-          {
-            note: `${target} would be more than 80 % full: apply refuses that without --allow-memory.`,
-            tone: 'critical' as const,
-          },
-        ]
-      : []),
+    ...memoryNotes(plan),
   ];
-}
-
-function full(ratio: number | null): string {
-  return ratio === null
-    ? '; how full the target gets is not known'
-    : `: the target would be ${percent(ratio).text} full`;
 }

@@ -18,7 +18,9 @@ export interface MadeJobs {
   running: number;
   absent: number;
   equal: number;
+  /** Bytes of data of all of them, and of memory that the absent ones take; null: not a Redis. */
   values: number;
+  memory: number | null;
 }
 
 interface Making {
@@ -50,6 +52,7 @@ export async function planJobs(making: Making): Promise<MadeJobs> {
     absent: 0,
     equal: 0,
     values: 0,
+    memory: adder.footprint ? 0 : null,
   };
   const seen = new Map<string, number>();
   const file = openLines<Line>(fileOf(folder));
@@ -63,8 +66,12 @@ export async function planJobs(making: Making): Promise<MadeJobs> {
   let held: PlannedJob[] = [];
   const flush = async () => {
     if (held.length === 0) return;
-    const there = await adder.has(held.map((job) => toNew(job, 0)));
-    for (const one of there) made[one ? 'equal' : 'absent'] += 1;
+    const jobs = held.map((job) => toNew(job, Date.now()));
+    const there = await adder.has(jobs);
+    for (const [index, job] of jobs.entries()) {
+      made[there[index] ? 'equal' : 'absent'] += 1;
+      if (made.memory !== null && !there[index]) made.memory += adder.footprint?.(job) ?? 0;
+    }
     marks.write(
       made.entries,
       Uint8Array.from(there, (one) => (one ? Mark.equal : 0)),
@@ -89,7 +96,7 @@ export async function planJobs(making: Making): Promise<MadeJobs> {
             continue;
           }
           seen.set(name, job.place);
-          made.values += job.data.length;
+          made.values += Buffer.byteLength(job.data);
           held.push(job);
           if (held.length === CHUNK) await flush();
         }

@@ -47,7 +47,8 @@ export const planSchema = z.object({
   equal: count,
   differs: count,
   other_type: count,
-  bytes: z.object({ values: count, memory: count }),
+  /** `memory` is null where the target is a Postgres: no limit of memory is known there. */
+  bytes: z.object({ values: count, memory: z.nullable(count) }),
   ttl_ms: z.object({ shortest: z.nullable(count), longest: z.nullable(count) }),
   memory: z.object({
     used_bytes: z.nullable(count),

@@ -2,6 +2,7 @@ import type { Limits } from '../../redis/channel.js';
 import { openConnections } from '../../redis/connections.js';
 import type { RedisTarget } from '../../redis/target.js';
 import type { JobAdder, NewJob } from '../adding.js';
+import { footprint } from './footprint.js';
 import { key } from './keys.js';
 import { ADD, TAKE_BACK } from './lua/add.js';
 import { openNodes } from './nodes.js';
@@ -56,14 +57,8 @@ export function bullmqAdder(target: RedisTarget, prefix: string, limits: Limits)
       each(jobs, async (queue, some) => {
         const args = some.flatMap((job) => {
           const { name, data, priority, delay } = job;
-          return [
-            idOf(job),
-            name,
-            data,
-            JSON.stringify(optionsOf(job, idOf(job))),
-            priority,
-            delay,
-          ];
+          const id = idOf(job);
+          return [id, name, data, optionsOf(job, id), priority, delay];
         });
         const replies = await run('add', queue, [Date.now(), ...args]);
         return replies.map((reply) => (reply === 1 ? ('added' as const) : ('there' as const)));
@@ -79,19 +74,23 @@ export function bullmqAdder(target: RedisTarget, prefix: string, limits: Limits)
               : ('gone' as const),
         );
       }),
+    footprint(job) {
+      const id = idOf(job);
+      return footprint({ ...job, id }, key(prefix, job.queue, id), optionsOf(job, id));
+    },
     async close() {
       nodes.close();
     },
   };
 }
 
-function optionsOf({ priority, delay }: NewJob, jobId: string) {
-  return {
+function optionsOf({ priority, delay }: NewJob, jobId: string): string {
+  return JSON.stringify({
     jobId,
     attempts: 3,
     backoff: { type: 'exponential', delay: 2_000 },
     removeOnComplete: { count: 100 },
     ...(priority > 0 && { priority }),
     ...(delay > 0 && { delay }),
-  };
+  });
 }

@@ -48,6 +48,7 @@ export function pgbossAdder(
   };
   return {
     idOf,
+    footprint: null,
     async has(jobs) {
       const d = await dialect();
       return inWords(target, limits, () =>
