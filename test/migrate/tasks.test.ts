@@ -249,6 +249,26 @@ describe('verify', () => {
     expect((await site.json(['verify', id])).code).toBe(0);
   });
 
+  it('counts an entry once where the source has changed: by its value, else by its expiry', async () => {
+    const site = migrating(server.url);
+    const id = await site.plan(site.file('tasks.ndjson', tasks(10)));
+    await site.json(['apply', id, '--yes']);
+    for (const number of [3, 4]) await redis.pexpire(keyOf(task(number)), 20 * HOUR);
+    const changed = task(4, { status: 'completed', updatedAt: '2030-01-01T00:00:00Z' });
+    site.file('tasks.ndjson', [...tasks(10).filter((_, at) => at !== 4), changed, task(20)]);
+    const { code, result, items } = await site.json(['verify', id]);
+    expect([code, result.source]).toEqual([3, 'changed']);
+    const counted = Object.entries(result.counts).filter(([, number]) => number !== 0);
+    expect(Object.fromEntries(counted)).toEqual({ equal: 8, ttl_off: 1, differs: 1, missing: 1 });
+    const said = items.map(({ key, verdict }) => [key, verdict]);
+    expect(Object.fromEntries(said)).toEqual({
+      [keyOf(task(3))]: 'ttl_off',
+      [keyOf(task(4))]: 'differs',
+      [keyOf(task(20))]: 'missing',
+    });
+    expect(said).toHaveLength(3);
+  });
+
   it('--watch ends when both sides have agreed for so long', async () => {
     const site = migrating(server.url);
     const id = await site.plan(site.file('tasks.ndjson', tasks(10)));

@@ -5,6 +5,7 @@ import { PlanReader } from '../plan/reader.js';
 export class KnownKeys {
   readonly #hashes: Uint32Array;
   readonly #checks: Uint32Array;
+  /** 0 free, 1 a key, 2 a marked one. */
   readonly #used: Uint8Array;
   readonly #mask: number;
 
@@ -28,16 +29,27 @@ export class KnownKeys {
 
   has(key: string): boolean {
     const [hash, check] = hashOf(key);
-    return this.#used[this.#slot(hash, check)] === 1;
+    return this.#used[this.#slot(hash, check)] !== 0;
+  }
+
+  /** Marks one of these keys. */
+  mark(key: string): void {
+    const [hash, check] = hashOf(key);
+    this.#used[this.#slot(hash, check)] = 2;
+  }
+
+  isMarked(key: string): boolean {
+    const [hash, check] = hashOf(key);
+    return this.#used[this.#slot(hash, check)] === 2;
   }
 
   /** How many keys of these the others do not have. */
   notIn(others: KnownKeys): number {
     let count = 0;
     for (let slot = 0; slot < this.#used.length; slot += 1) {
-      if (this.#used[slot] !== 1) continue;
+      if (this.#used[slot] === 0) continue;
       const other = others.#slot(this.#hashes[slot] as number, this.#checks[slot] as number);
-      if (others.#used[other] !== 1) count += 1;
+      if (others.#used[other] === 0) count += 1;
     }
     return count;
   }
@@ -51,7 +63,7 @@ export class KnownKeys {
 
   #slot(hash: number, check: number): number {
     let slot = hash & this.#mask;
-    while (this.#used[slot] === 1 && (this.#hashes[slot] !== hash || this.#checks[slot] !== check))
+    while (this.#used[slot] !== 0 && (this.#hashes[slot] !== hash || this.#checks[slot] !== check))
       slot = (slot + 1) & this.#mask;
     return slot;
   }

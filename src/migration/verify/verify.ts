@@ -39,13 +39,13 @@ export async function verifyPlan(verifying: Verifying): Promise<Verified> {
   const { folder, plan, source, changes, limits } = verifying;
   const result: Verified = { source: 'unread', counts: new Map(), appeared: 0, bad: 0 };
   if (!source.again) {
-    await collect(verifying, folder, result, {});
+    await collect(verifying, folder, result);
     return result;
   }
   const { fingerprint } = plan.source;
   if (!changes && fingerprint && (await source.sum?.(limits.signal)) === fingerprint) {
     result.source = 'unchanged';
-    await collect(verifying, folder, result, {});
+    await collect(verifying, folder, result);
     return result;
   }
   result.source = changes ? 'followed' : fingerprint ? 'changed' : 'read';
@@ -63,50 +63,58 @@ export async function verifyPlan(verifying: Verifying): Promise<Verified> {
       onProgress: (reading) => verifying.onProgress({ reading }),
     });
     result.bad = made.bad;
-    const now = new KnownKeys(fresh);
-    if (!changes) await collect(verifying, folder, result, { now });
-    const planned = new KnownKeys(folder);
-    result.appeared = now.notIn(planned);
-    await collect(verifying, fresh, result, { planned });
+    const sides = { now: new KnownKeys(fresh), planned: new KnownKeys(folder) };
+    result.appeared = sides.now.notIn(sides.planned);
+    await collect(verifying, fresh, result, { ...sides, pass: 'now' });
+    if (!changes) await collect(verifying, folder, result, { ...sides, pass: 'planned' });
     return result;
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }
 }
 
+/**
+ * Where the source was read again: the keys that it has now and those of the plan, and whose entries are
+ * compared. First those of now, which marks the keys whose entries are not equal; then the planned ones.
+ */
 interface Sides {
-  /** Keys of the source as it is now, where the planned entries are compared. */
-  now?: KnownKeys;
-  /** Keys of the plan, where the entries as they are now are compared. */
-  planned?: KnownKeys;
+  now: KnownKeys;
+  planned: KnownKeys;
+  pass: 'now' | 'planned';
 }
 
 async function collect(
   verifying: Verifying,
   folder: string,
   result: Verified,
-  { now, planned }: Sides,
+  sides?: Sides,
 ): Promise<void> {
   const { kind } = verifying.plan;
+  const now = sides?.pass === 'now' ? sides : undefined;
+  const planned = sides?.pass === 'planned' ? sides : undefined;
   const comparing: Comparing = {
     ...verifying,
     folder,
     shape: verifying.rules.shape,
     longest_ms: kind === 'keys' ? Number.POSITIVE_INFINITY : TTL[kind as 'tasks'].most,
-    ttl: planned === undefined,
-    ...(now && { isGone: (key: string) => !now.has(key) }),
+    ttl: now === undefined,
+    ...(planned && { isGone: (key: string) => !planned.now.has(key) }),
   };
   const add = (verdict: Verdict, count: number) =>
     result.counts.set(verdict, (result.counts.get(verdict) ?? 0) + count);
   for await (const compared of compareAll(comparing)) {
-    // Both passes find the entries equal that are in both: they are counted in the second.
-    if (!now) add('equal', compared.counts.get('equal') ?? 0);
+    // Both passes find the entries equal that are in both: they are counted in the first.
+    if (!planned) add('equal', compared.counts.get('equal') ?? 0);
     for (const difference of compared.differences) {
-      // Of what the source still has, what it has now counts; of the planned entry only its expiry.
-      const isOld = now?.has(difference.key) && difference.verdict !== 'ttl_off';
-      if (isOld) continue;
-      const appeared = planned !== undefined && !planned.has(difference.key);
-      add(difference.verdict, 1);
+      const { key, verdict } = difference;
+      now?.now.mark(key);
+      if (planned?.now.has(key)) {
+        // Of what the source still has, what it has now counts; where that is equal, the planned expiry too.
+        if (verdict !== 'ttl_off' || planned.now.isMarked(key)) continue;
+        add('equal', -1);
+      }
+      add(verdict, 1);
+      const appeared = now !== undefined && !now.planned.has(key);
       verifying.onDifference({ ...difference, appeared });
     }
     verifying.onProgress({ compared: compared.position });
