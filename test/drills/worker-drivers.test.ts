@@ -42,7 +42,7 @@ const compose: WorkersOptions = {
 const systemd: WorkersOptions = {
   control: () => '{ systemd: { unit: asl-worker.service } }',
   standIns: (place) => ({
-    systemctl: `case "$1 $2" in show*) printf 'LoadState=loaded\\nActiveState=active\\n';; kill*) ${kill(place)};; is-active*) ${there(place)};; "start asl-worker.service") ${start(place)};; esac`,
+    systemctl: `case "$1 $2" in show*) printf 'LoadState=loaded\\nActiveState=active\\n';; kill*) ${kill(place)};; is-active*) ${there(place)};; "start asl-worker.service") ${start(place)} & ;; esac`,
     'systemd-run': 'exit 0',
   }),
 };
