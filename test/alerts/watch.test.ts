@@ -63,6 +63,34 @@ describe('alert watch', () => {
     expect(lines.at(-1)).toMatchObject({ type: 'summary', messages: 2 });
   });
 
+  it('is one table on a terminal, drawn anew at each look', async () => {
+    const redis = await redisFor({ config: ['maxmemory 100mb'] });
+    const hook = await startHook();
+    const { run } = alertEstate({
+      redis: { main: redis.url },
+      alerts: { group_wait: 0, rules: [MANY], sinks: [hook.sink] },
+    });
+    const controller = new AbortController();
+    onTestFinished(() => controller.abort());
+    const ended = run(['alert', 'watch', '--interval', '50ms', '--no-color'], {
+      now: Date.now,
+      signal: controller.signal,
+      tty: true,
+      columns: 80,
+    });
+    await until(() => hook.told().length === 1);
+    redis.kill('SIGKILL');
+    await until(() => hook.told().length === 2);
+    controller.abort(new Error('enough'));
+    const { code, stdout } = await ended;
+    const [before, ...frames] = stdout.split('\x1b[H\x1b[2J');
+    expect([code, before]).toEqual([130, '']);
+    expect(frames[0]).toMatch(/firing.*many/);
+    expect(frames[0]).not.toMatch(/firing.*down/);
+    expect(frames.at(-1)).toMatch(/firing.*down/);
+    expect(stdout).not.toContain('"type"');
+  });
+
   it('groups by target', async () => {
     const redis = await redisFor();
     const hook = await startHook();

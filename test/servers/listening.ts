@@ -12,8 +12,11 @@ export interface ListeningProxy {
 /** Two words make these commands. */
 const CONTAINERS = new Set(['CLIENT', 'CLUSTER', 'SLOWLOG', 'CONFIG', 'MEMORY']);
 
-/** Stands in front of a Redis and writes down what it is asked, which no figure of its own tells from what scripts call. */
-export async function listenTo(target: number): Promise<ListeningProxy> {
+/**
+ * Stands in front of a Redis and writes down what it is asked, which no figure of its own tells from what
+ * scripts call. `delay` is in ms, of each question.
+ */
+export async function listenTo(target: number, delay = 0): Promise<ListeningProxy> {
   const sent: string[] = [];
   const sockets = new Set<Socket>();
   const server: Server = createServer((client) => {
@@ -25,7 +28,8 @@ export async function listenTo(target: number): Promise<ListeningProxy> {
         const [name = '', what] = (command as string[]).map(String);
         sent.push(CONTAINERS.has(name) ? `${name} ${what}` : name);
       });
-      redis.write(chunk);
+      if (delay > 0) setTimeout(() => redis.write(chunk), delay);
+      else redis.write(chunk);
     });
     redis.on('data', (chunk) => client.write(chunk));
     for (const socket of [client, redis]) {
