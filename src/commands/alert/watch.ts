@@ -78,7 +78,7 @@ async function watch(context: Context, flags: Flags): Promise<void> {
     flags.leader === undefined
       ? undefined
       : await elect(context, first.config, flags.leader, notice);
-  const shown = display(context);
+  const shown = await display(context);
   const url = flags.heartbeatUrl ?? first.config.alerts?.heartbeat;
   const beat = url === undefined ? undefined : heartbeat(url, { notice, signal: context.signal });
   const options: WatchOptions = {
@@ -124,8 +124,10 @@ async function watch(context: Context, flags: Flags): Promise<void> {
 }
 
 /** What is shown of evaluations as they come. */
-function display(context: Context) {
+async function display(context: Context) {
   const asLines = context.settings.json || !context.stdout.isTTY;
+  // Loaded between the clearing of the screen and its first table, it would leave the screen empty.
+  if (!asLines) await import('../../output/terminal.js');
   let before = new Map<string, string>();
   let messages = 0;
   const shown = {
