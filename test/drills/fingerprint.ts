@@ -68,6 +68,11 @@ export async function seed({ port, password }: Place): Promise<void> {
     .rpush('asl:{mine}:list', 'a', 'b', 'a')
     .zadd('asl:{mine}:zset', 1, 'a', 1.5, 'b')
     .exec();
+  // What is compared later is to be on the replicas, too; their first synchronization may be under way.
+  const replicas = Number(
+    /connected_slaves:(\d+)/.exec(await client.info('replication'))?.[1] ?? 0,
+  );
+  if (replicas > 0) await client.wait(replicas, 10_000);
   client.disconnect();
 }
 
